@@ -1,0 +1,9 @@
+//! The folds, record by record: properties over any log, and the rules one by one.
+
+mod accounts;
+mod coupons;
+mod logs;
+mod properties;
+mod replays;
+mod rules;
+mod store;

@@ -1,0 +1,138 @@
+//! Ids that cannot be wrong: fixed-size byte ids as they stand in records, and bounded integers.
+//!
+//! A record may carry any `long`; `UserId` and `CouponId` are what is left after the bounds were checked once.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+
+/// Ids stay below this so that they are exact as JSON numbers (2^53).
+pub const ID_LIMIT: u64 = 1 << 53;
+
+/// Largest coupon id: a userCouponId is `coupon id * 2^32 + winner number` and must stay below 2^53.
+pub const MAX_COUPON_ID: u64 = (1 << 21) - 1;
+
+/// Coupon totals and winner numbers stay below this (2^32).
+pub const COUPON_TOTAL_LIMIT: u64 = 1 << 32;
+
+const _: () = assert!(
+    (MAX_COUPON_ID << 32) + (COUPON_TOTAL_LIMIT - 1) < ID_LIMIT,
+    "a userCouponId must be exact as a JSON number"
+);
+
+macro_rules! fixed_id {
+    ($(#[$doc:meta])* $name:ident, $size:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub [u8; $size]);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "("))?;
+                for byte in self.0 {
+                    write!(f, "{byte:02x}")?;
+                }
+                write!(f, ")")
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_bytes(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Bytes;
+                impl de::Visitor<'_> for Bytes {
+                    type Value = [u8; $size];
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        write!(f, "{} bytes", $size)
+                    }
+                    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+                    }
+                }
+                deserializer.deserialize_bytes(Bytes).map($name)
+            }
+        }
+    };
+}
+
+fixed_id!(/// Random id of a log; the first `RulesActivated` fixes it.
+    LogId, 16);
+fixed_id!(/// HMAC of the normalised e-mail address, truncated to 16 bytes.
+    EmailHmac, 16);
+fixed_id!(/// Random id under which `account-private` holds a credential.
+    AccountId, 16);
+fixed_id!(/// Random id of one session.
+    SessionId, 16);
+fixed_id!(/// HMAC over method, path and parsed body, truncated to 16 bytes.
+    Fingerprint, 16);
+fixed_id!(/// HMAC of a constant text under a key: proves possession without showing the key.
+    KeyCheck, 16);
+fixed_id!(/// CRC-64-AVRO of a schema's parsing canonical form, little endian as in Avro's single-object encoding.
+    Crc64, 8);
+
+macro_rules! bounded_id {
+    ($(#[$doc:meta])* $name:ident, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// The largest id of this kind.
+            pub const MAX: u64 = $max;
+
+            /// `None` where the value is out of bounds.
+            #[must_use]
+            pub const fn new(value: u64) -> Option<Self> {
+                if value >= 1 && value <= Self::MAX { Some(Self(value)) } else { None }
+            }
+
+            /// From a record's `long`.
+            #[must_use]
+            pub fn from_wire(value: i64) -> Option<Self> {
+                u64::try_from(value).ok().and_then(Self::new)
+            }
+
+            /// The plain number.
+            #[must_use]
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+
+            /// As it stands in a record.
+            #[must_use]
+            pub const fn to_wire(self) -> i64 {
+                self.0 as i64
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+bounded_id!(/// A user, 1 .. 2^53 - 1.
+    UserId, ID_LIMIT - 1);
+bounded_id!(/// A coupon, 1 .. 2^21 - 1.
+    CouponId, MAX_COUPON_ID);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_outside_their_bounds_cannot_be_made() {
+        assert_eq!(UserId::from_wire(0), None);
+        assert_eq!(UserId::from_wire(-1), None);
+        assert_eq!(UserId::from_wire(1 << 53), None);
+        assert_eq!(UserId::from_wire((1 << 53) - 1).map(UserId::get), Some((1 << 53) - 1));
+        assert_eq!(CouponId::from_wire(1 << 21), None);
+        assert_eq!(CouponId::from_wire((1 << 21) - 1).map(CouponId::get), Some(MAX_COUPON_ID));
+    }
+}

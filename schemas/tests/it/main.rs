@@ -1,0 +1,4 @@
+//! What is on the wire, byte for byte.
+
+mod golden;
+mod strictness;
