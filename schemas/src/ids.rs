@@ -2,7 +2,9 @@
 //!
 //! A record may carry any `long`; `UserId` and `CouponId` are what is left after the bounds were checked once.
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::Sha256;
 use std::fmt;
 
 /// Ids stay below this so that they are exact as JSON numbers (2^53).
@@ -73,6 +75,37 @@ fixed_id!(/// HMAC of a constant text under a key: proves possession without sho
     KeyCheck, 16);
 fixed_id!(/// CRC-64-AVRO of a schema's parsing canonical form, little endian as in Avro's single-object encoding.
     Crc64, 8);
+
+/// The text under a [`KeyCheck`].
+const KEY_CHECK_TEXT: &[u8] = b"tidemark key check";
+
+impl KeyCheck {
+    /// Of a key of any length.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        Self(truncated_hmac(key, &[KEY_CHECK_TEXT]))
+    }
+}
+
+impl Fingerprint {
+    /// Of the parts of a request, each prefixed with its length so that no two lists of parts look alike.
+    #[must_use]
+    pub fn of(key: &[u8], parts: &[&[u8]]) -> Self {
+        Self(truncated_hmac(key, parts))
+    }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+fn truncated_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    let mut truncated = [0; 16];
+    truncated.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+    truncated
+}
 
 macro_rules! bounded_id {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {

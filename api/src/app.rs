@@ -1,0 +1,305 @@
+//! Wires the ingress together; `run` gets its sockets from the caller, so tests own them.
+
+use crate::{
+    config::{Config, ModeSetting, Secrets},
+    http::{self, ApiError, Code},
+    ingress::{self, Ingress},
+    limits,
+    log::{
+        foundation::{self, Foundation},
+        producer::Appender,
+        read_index::ReadIndex,
+        tail::{Fatal, Tail},
+        topic_log::TopicLog,
+    },
+    metric,
+    request::Identity,
+    session::Sessions,
+};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use axum::Router;
+use chassis::{
+    admin::{self, Condition},
+    kafka::{self, ProducerLimits},
+    log_reader::LogReader,
+    serve::{self, Limits},
+    shutdown::CancellationToken,
+};
+use domain::{accounts::Accounts, coupons::Coupons, fold::State};
+use metrics_exporter_prometheus::PrometheusHandle;
+use schemas::codec::Codec;
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::mpsc};
+
+/// How often gauges are set and the producer is asked whether it still works.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A built ingress that serves nobody yet.
+pub struct App {
+    config: Config,
+    secrets: Secrets,
+    shared: http::Shared,
+    metrics: Option<PrometheusHandle>,
+    shutdown: CancellationToken,
+    fatal: mpsc::Receiver<String>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the process says of itself.
+struct Ingoing {
+    mode: ModeSetting,
+    instance: String,
+    accounts: TopicLog<Accounts>,
+    coupons: TopicLog<Coupons>,
+    /// Where the log ended at the start, in the order of `ingress::partitions`.
+    start: Vec<u64>,
+    caught_up: AtomicBool,
+}
+
+impl Condition for Ingoing {
+    fn health(&self) -> Value {
+        let mut stopped: Vec<String> = stopped(&self.accounts);
+        stopped.extend(self::stopped(&self.coupons));
+        json!({
+            "status": "ok",
+            "process": "api",
+            "instance": self.instance,
+            "mode": self.mode,
+            "insecure": self.mode == ModeSetting::Stage,
+            "stopped": stopped,
+        })
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.caught_up.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let behind = behind(&self.accounts, &self.start)
+            + behind(&self.coupons, &self.start[self.accounts.cells().len()..]);
+        if behind > 0 {
+            return Err(format!("{behind} records to fold"));
+        }
+        self.caught_up.store(true, Ordering::Release);
+        tracing::info!("ready: folded to the end that the log had at the start");
+        Ok(())
+    }
+}
+
+fn stopped<S: State>(log: &TopicLog<S>) -> Vec<String> {
+    log.cells().iter().filter_map(|cell| cell.stopped().map(|reason| reason.to_string())).collect()
+}
+
+fn behind<S: State>(log: &TopicLog<S>, ends: &[u64]) -> u64 {
+    // A stopped partition answers for itself; it must not keep the others from serving.
+    let open = log.cells().iter().zip(ends).filter(|(cell, _)| cell.stopped().is_none());
+    open.map(|(cell, end)| end.saturating_sub(cell.next_offset())).sum()
+}
+
+impl App {
+    /// Reads the log's foundation, starts the tails. Cancelling `shutdown` ends everything.
+    ///
+    /// # Errors
+    /// A setting, a service or a log that does not fit.
+    pub async fn build(
+        config: Config,
+        metrics: Option<PrometheusHandle>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let secrets = config.secrets()?;
+        let partitions = ingress::partitions(&config.topic_prefix);
+        let (foundation, start) = {
+            let (config, secrets, partitions) = (config.clone(), secrets.clone(), partitions.clone());
+            tokio::task::spawn_blocking(move || look_at_log(&config, &secrets, &partitions)).await??
+        };
+        foundation::compare_registry(&config.registry_url, &foundation.schemas).await?;
+        if config.mode == ModeSetting::Stage {
+            tracing::warn!("stage mode: anybody may act for anybody. Never for real users");
+        }
+        let (tell, fatal) = mpsc::channel(8);
+        let mut started = Started { threads: Vec::new(), tell, shutdown: shutdown.clone() };
+        let accounts = TopicLog::accounts(&config.topic_prefix);
+        let coupons = TopicLog::coupons(&config.topic_prefix);
+        let codec = Arc::new(ArcSwap::from_pointee(Codec::new(&foundation.schemas)?));
+        let reader = kafka::reader(&config.kafka, &config.instance);
+        started.tail(Tail::new(accounts.clone(), &reader, codec.clone())?)?;
+        started.tail(Tail::new(coupons.clone(), &reader, codec.clone())?)?;
+        let (read_index, thread) = ReadIndex::start(LogReader::new(reader)?, partitions, shutdown.clone())?;
+        started.threads.push(thread);
+        let ingress = Ingress {
+            accounts: accounts.clone(),
+            coupons: coupons.clone(),
+            codec,
+            appender: Arc::new(appender(&config, &accounts, &coupons).await?),
+            read_index,
+            in_flight: Arc::new(AtomicUsize::new(0)),
+            truncated: started.teller(),
+        };
+        let condition = Arc::new(Ingoing {
+            mode: config.mode,
+            instance: config.instance.clone(),
+            accounts,
+            coupons,
+            start,
+            caught_up: AtomicBool::new(false),
+        });
+        let shared = shared(&config, &secrets, &foundation, ingress, condition);
+        Ok(Self { config, secrets, shared, metrics, shutdown, fatal, threads: started.threads })
+    }
+
+    /// Serves until shutdown or until the log turns out not to be the one that was folded.
+    ///
+    /// # Errors
+    /// Why the process must end.
+    pub async fn run(mut self, public: Vec<TcpListener>, admin: TcpListener) -> anyhow::Result<()> {
+        let limits = Limits { max_connections: self.config.max_connections, ..Limits::default() };
+        let router = http::routes(self.shared.clone());
+        let mut servers = tokio::task::JoinSet::new();
+        for listener in public {
+            servers.spawn(serve::run(listener, router.clone(), limits, self.shutdown.clone()));
+        }
+        servers.spawn(serve::run(admin, self.admin_router(), limits, self.shutdown.clone()));
+        let watcher = tokio::spawn(watch(self.shared.clone(), self.shutdown.clone()));
+        let ended = tokio::select! {
+            reason = self.fatal.recv() => reason.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason))),
+            () = self.shutdown.cancelled() => Ok(()),
+        };
+        if let Err(error) = &ended {
+            tracing::error!(%error, "the process ends");
+        }
+        self.shutdown.cancel();
+        while servers.join_next().await.is_some() {}
+        let watched = watcher.await.context("the watcher")?;
+        let appender = self.shared.ingress.appender.clone();
+        tokio::task::spawn_blocking(move || appender.flush(limits::FLUSH)).await?;
+        for thread in self.threads {
+            if !thread.is_finished() && thread.thread().name() == Some("read-index") {
+                continue; // Waits for the last asker, which is this process itself.
+            }
+            tokio::task::spawn_blocking(move || thread.join()).await?.ok();
+        }
+        ended.and(watched)
+    }
+
+    fn admin_router(&self) -> Router {
+        let refuse = || ApiError::from(Code::Unauthenticated).render(true);
+        let guarded =
+            admin::guarded(http::admin_routes(self.shared.clone()), &self.secrets.admin_token, refuse);
+        admin::open_routes(self.shared.condition.clone(), self.metrics.clone()).merge(guarded)
+    }
+}
+
+/// Threads of the process and the way in which they say that it must end.
+struct Started {
+    threads: Vec<JoinHandle<()>>,
+    tell: mpsc::Sender<String>,
+    shutdown: CancellationToken,
+}
+
+impl Started {
+    fn tail<S>(&mut self, tail: Tail<S>) -> std::io::Result<()>
+    where
+        S: State + Send + 'static,
+        S::Outcome: Send,
+        S::Key: Send,
+    {
+        let (tell, shutdown) = (self.tell.clone(), self.shutdown.clone());
+        let name = format!("tail-{}", S::TOPIC.base_name());
+        let run = move || {
+            if let Err(fatal) = tail.run(&shutdown) {
+                let fatal: Fatal = fatal;
+                let _ = tell.blocking_send(fatal.to_string());
+            }
+        };
+        self.threads.push(std::thread::Builder::new().name(name).spawn(run)?);
+        Ok(())
+    }
+
+    fn teller(&self) -> Arc<dyn Fn(String) + Send + Sync> {
+        let tell = self.tell.clone();
+        Arc::new(move |reason| {
+            let _ = tell.try_send(format!("the log lost records that this process has folded: {reason}"));
+        })
+    }
+}
+
+fn look_at_log(
+    config: &Config,
+    secrets: &Secrets,
+    partitions: &[(String, i32)],
+) -> anyhow::Result<(Foundation, Vec<u64>)> {
+    let reader = LogReader::new(kafka::reader(&config.kafka, &config.instance))?;
+    let foundation = foundation::read(config, secrets, &reader)?;
+    let ends =
+        reader.end_offsets(partitions, Duration::from_secs(10)).context("asking where the log ends")?;
+    Ok((foundation, ends))
+}
+
+async fn appender(
+    config: &Config,
+    accounts: &TopicLog<Accounts>,
+    coupons: &TopicLog<Coupons>,
+) -> anyhow::Result<Appender> {
+    let limits = ProducerLimits {
+        delivery_timeout_ms: limits::DELIVERY_TIMEOUT_MS,
+        queue_messages: limits::PRODUCER_QUEUE_MESSAGES,
+        queue_kbytes: limits::PRODUCER_QUEUE_KBYTES,
+    };
+    let settings = kafka::producer(&config.kafka, &config.instance, config.linger_ms, limits);
+    let topics = [accounts.name().clone(), coupons.name().clone()];
+    let made = tokio::task::spawn_blocking(move || Appender::new(&settings, &[&topics[0], &topics[1]]));
+    Ok(made.await??)
+}
+
+fn shared(
+    config: &Config,
+    secrets: &Secrets,
+    foundation: &Foundation,
+    ingress: Ingress,
+    condition: Arc<dyn Condition>,
+) -> http::Shared {
+    let Foundation { log_id, mode, opening_balance, .. } = *foundation;
+    let fingerprint_key = secrets.fingerprint_key.clone();
+    Arc::new(http::App {
+        ingress,
+        identity: Identity { log_id, mode, fingerprint_key },
+        sessions: Sessions::new(&secrets.session_key, log_id, mode, config.secure_cookies),
+        mode,
+        opening_balance,
+        condition,
+    })
+}
+
+/// Sets gauges; ends the process where the producer says that it will never send again.
+async fn watch(shared: http::Shared, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let ingress = &shared.ingress;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            () = tokio::time::sleep(WATCH_INTERVAL) => {}
+        }
+        metrics::gauge!(metric::IN_FLIGHT).set(ingress.in_flight.load(Ordering::Relaxed) as f64);
+        gauge(&ingress.accounts);
+        gauge(&ingress.coupons);
+        if let Some(fatal) = ingress.appender.fatal_error() {
+            shutdown.cancel();
+            anyhow::bail!("the producer failed for good: {fatal}");
+        }
+    }
+}
+
+fn gauge<S: State>(log: &TopicLog<S>) {
+    for cell in log.cells() {
+        let partition = cell.partition().to_string();
+        metrics::gauge!(metric::NEXT_OFFSET, "topic" => log.name().to_string(), "partition" => partition)
+            .set(cell.next_offset() as f64);
+    }
+}

@@ -1,0 +1,168 @@
+//! Settings of the ingress. None of them influences a decision: those stand in the log.
+
+use schemas::records::Mode;
+use serde::{Deserialize, Serialize};
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+/// Shortest key, in bytes.
+pub const MIN_KEY_BYTES: usize = 16;
+
+/// Read from `TIDEMARK_*`; see `chassis::config`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "docs/configuration.md describes each variable once")]
+pub struct Config {
+    pub kafka: String,
+    pub registry_url: String,
+    pub topic_prefix: String,
+    pub mode: ModeSetting,
+    pub instance: String,
+    pub listen: String,
+    pub admin_listen: String,
+    pub linger_ms: u32,
+    pub max_connections: usize,
+    pub secure_cookies: bool,
+    pub email_key: String,
+    pub fingerprint_key: String,
+    pub session_key: String,
+    pub admin_token: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            kafka: "127.0.0.1:9092".into(),
+            registry_url: "http://127.0.0.1:8081".into(),
+            topic_prefix: String::new(),
+            mode: ModeSetting::Secure,
+            instance: format!("api-{}", std::process::id()),
+            listen: "127.0.0.1:3000,127.0.0.1:8080".into(),
+            admin_listen: "127.0.0.1:3001".into(),
+            linger_ms: 0,
+            max_connections: 10_000,
+            secure_cookies: false,
+            email_key: String::new(),
+            fingerprint_key: String::new(),
+            session_key: String::new(),
+            admin_token: String::new(),
+        }
+    }
+}
+
+/// `TIDEMARK_MODE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeSetting {
+    /// Sessions and the admin token count.
+    Secure,
+    /// Anybody may be anybody: for load tests.
+    Stage,
+}
+
+impl From<ModeSetting> for Mode {
+    fn from(setting: ModeSetting) -> Self {
+        match setting {
+            ModeSetting::Secure => Self::Secure,
+            ModeSetting::Stage => Self::Stage,
+        }
+    }
+}
+
+/// A setting that makes no sense; names the variable.
+#[derive(Debug, thiserror::Error)]
+#[error("TIDEMARK_{variable}: {problem}")]
+pub struct BadSetting {
+    variable: &'static str,
+    problem: String,
+}
+
+/// Keys and the token; never printed.
+#[derive(Clone)]
+pub struct Secrets {
+    /// Under e-mail HMACs.
+    pub email_key: Vec<u8>,
+    /// Under fingerprints.
+    pub fingerprint_key: Vec<u8>,
+    /// Under session cookies.
+    pub session_key: Vec<u8>,
+    /// Opens the admin listener.
+    pub admin_token: Arc<str>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
+
+impl Config {
+    /// Parses the keys.
+    ///
+    /// # Errors
+    /// A key that is missing, too short or not hexadecimal.
+    pub fn secrets(&self) -> Result<Secrets, BadSetting> {
+        if self.admin_token.is_empty() {
+            let problem = "set a token; without one nobody can create a coupon".to_owned();
+            return Err(BadSetting { variable: "ADMIN_TOKEN", problem });
+        }
+        Ok(Secrets {
+            email_key: key("EMAIL_KEY", &self.email_key)?,
+            fingerprint_key: key("FINGERPRINT_KEY", &self.fingerprint_key)?,
+            session_key: key("SESSION_KEY", &self.session_key)?,
+            admin_token: self.admin_token.as_str().into(),
+        })
+    }
+
+    /// Addresses of the public listener.
+    ///
+    /// # Errors
+    /// Something that is no address.
+    pub fn listen_addresses(&self) -> Result<Vec<SocketAddr>, BadSetting> {
+        self.listen.split(',').map(|text| address("LISTEN", text)).collect()
+    }
+
+    /// Address of the admin listener.
+    ///
+    /// # Errors
+    /// Something that is no address.
+    pub fn admin_address(&self) -> Result<SocketAddr, BadSetting> {
+        address("ADMIN_LISTEN", &self.admin_listen)
+    }
+}
+
+fn address(variable: &'static str, text: &str) -> Result<SocketAddr, BadSetting> {
+    let problem = |_| format!("{text:?} is no address; write IP:PORT");
+    text.trim().parse().map_err(problem).map_err(|problem| BadSetting { variable, problem })
+}
+
+fn key(variable: &'static str, text: &str) -> Result<Vec<u8>, BadSetting> {
+    match hex::decode(text) {
+        Ok(key) if key.len() >= MIN_KEY_BYTES => Ok(key),
+        Ok(key) => {
+            let problem = format!("{} bytes; a key has at least {MIN_KEY_BYTES}", key.len());
+            Err(BadSetting { variable, problem })
+        }
+        Err(_) => Err(BadSetting { variable, problem: "not hexadecimal".to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_setting_names_its_variable() {
+        let good = "00112233445566778899aabbccddeeff".to_owned();
+        let config = Config {
+            email_key: good.clone(),
+            fingerprint_key: good,
+            session_key: "0011".into(),
+            admin_token: "t".into(),
+            ..Config::default()
+        };
+        let error = config.secrets().expect_err("the key is short").to_string();
+        assert_eq!(error, "TIDEMARK_SESSION_KEY: 2 bytes; a key has at least 16");
+        let config = Config { listen: "localhost".into(), ..Config::default() };
+        assert!(config.listen_addresses().is_err());
+    }
+}

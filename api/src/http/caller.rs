@@ -1,0 +1,98 @@
+//! Who asks, and by which key: taken from cookie, headers and mode, once per request.
+
+use super::{ApiError, App, Code, Shared, edge::IDEMPOTENCY_KEY};
+use crate::{
+    limits,
+    request::{Principal, RetryKey, Target},
+    session::{Session, wall_clock_ms},
+};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, Method, header, request::Parts},
+};
+use schemas::{Topic, UserId, partition, records::Mode};
+
+/// What a request says of itself.
+pub struct Caller {
+    method: Method,
+    path: String,
+    key: RetryKey,
+    session: Option<Session>,
+}
+
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+        if path.len() > limits::MAX_PATH_BYTES {
+            return Err(ApiError::invalid(format!(
+                "path and query are over {} bytes",
+                limits::MAX_PATH_BYTES
+            )));
+        }
+        let cookies = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok());
+        let session = cookies.and_then(|cookies| app.sessions.read(cookies, wall_clock_ms()));
+        let key = retry_key(&parts.headers)?;
+        Ok(Self { method: parts.method.clone(), path: path.to_owned(), key, session })
+    }
+}
+
+fn retry_key(headers: &HeaderMap) -> Result<RetryKey, ApiError> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(key) = text(IDEMPOTENCY_KEY) {
+        if key.is_empty() || key.chars().count() > limits::MAX_KEY_CHARS {
+            let limit = limits::MAX_KEY_CHARS;
+            return Err(ApiError::invalid(format!(
+                "Idempotency-Key must have 1 to {limit} visible ASCII characters"
+            )));
+        }
+        return Ok(RetryKey::Client(key.to_owned()));
+    }
+    match text("x-retry-key") {
+        Some(key) if !key.is_empty() && key.len() <= limits::MAX_KEY_CHARS => {
+            Ok(RetryKey::Proxy(key.to_owned()))
+        }
+        _ => Ok(RetryKey::None),
+    }
+}
+
+impl Caller {
+    /// Where the request is aimed.
+    pub fn target(&self) -> Target<'_> {
+        Target { method: self.method.as_str(), path: &self.path }
+    }
+
+    /// By which key.
+    pub const fn key(&self) -> &RetryKey {
+        &self.key
+    }
+
+    /// The session, if the log says that it is alive.
+    ///
+    /// # Errors
+    /// The log cannot say right now.
+    pub async fn session(&self, app: &App) -> Result<Option<Session>, ApiError> {
+        let Some(session) = self.session else { return Ok(None) };
+        let home = partition::of_id(session.user_id.to_wire(), Topic::Signup);
+        let log = &app.ingress.accounts;
+        app.ingress.fresh(log, home, limits::SESSION_FRESHNESS).await?;
+        let dead = log.cell(home).look(|fold| fold.state().is_dead(session.user_id, session.session_id));
+        Ok((!dead).then_some(session))
+    }
+
+    /// Makes sure that the caller may act for `user`.
+    ///
+    /// # Errors
+    /// 401 without a session, 403 with somebody else's; never in stage mode.
+    pub async fn act_for(&self, app: &App, user: UserId) -> Result<Principal, ApiError> {
+        if app.mode == Mode::Stage {
+            return Ok(Principal::User(user));
+        }
+        match self.session(app).await? {
+            Some(session) if session.user_id == user => Ok(Principal::User(user)),
+            Some(_) => Err(Code::U002.into()),
+            None => Err(Code::Unauthenticated.into()),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Coupons for users: issue, apply, list.
+
+use super::{
+    ApiError, App, Code, Shared,
+    body::{JsonBody, canonical},
+    caller::Caller,
+    wire::{Percent, WireId, iso},
+};
+use crate::{
+    ingress::Failure,
+    limits,
+    log::cell::{Answer, Envelope},
+};
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use domain::{
+    Slot, Verdict,
+    coupons::{CouponOutcome, CouponTerms, Won},
+    fold::{Context, State as _},
+    replays::Seen,
+};
+use schemas::{CouponId, Record, Topic, UserId, partition, records::CouponClaimed};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{collections::HashMap, sync::Arc};
+
+/// Body of an issue.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct IssueBody {
+    #[serde(default)]
+    user_id: Option<WireId>,
+}
+
+/// `POST /api/coupons/{id}/issue`.
+pub async fn issue(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    caller: Caller,
+    JsonBody(body): JsonBody<IssueBody>,
+) -> Result<Response, ApiError> {
+    let coupon_id = coupon_id(&id)?;
+    let user_id = user(body.user_id)?;
+    let principal = caller.act_for(&app, user_id).await?;
+    let envelope = app.identity.envelope(principal, caller.target(), caller.key(), &canonical(&body));
+    let answer = claim(&app, coupon_id, user_id, envelope).await?;
+    answered(&app, &answer)
+}
+
+/// `POST /coupon/apply?userId=N`: the campaign `apply`, with the statuses of the system that it stands in for.
+pub async fn apply(
+    State(app): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    caller: Caller,
+    JsonBody(_): JsonBody<Empty>,
+) -> Result<Response, ApiError> {
+    let user_id = user(query.get("userId").map(|text| WireId::parse(text).unwrap_or(WireId(0))))?;
+    let principal = caller.act_for(&app, user_id).await?;
+    let envelope = app.identity.envelope(principal, caller.target(), caller.key(), b"{}");
+    let conflict = |error: ApiError| match error.code {
+        Code::C005 => error.with_status(StatusCode::CONFLICT),
+        Code::C001 | Code::C003 | Code::C006 => error.with_status(StatusCode::UNPROCESSABLE_ENTITY),
+        _ => error,
+    };
+    let Some(coupon_id) = campaign_coupon(&app, "apply").await? else {
+        return Err(conflict(Code::C006.into()));
+    };
+    let answer = claim(&app, coupon_id, user_id, envelope).await?;
+    match won(&answer) {
+        Ok(_) => Ok(replayed(StatusCode::OK.into_response(), answer.replayed)),
+        Err(error) => Err(conflict(error)),
+    }
+}
+
+/// A body without fields.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+/// `GET /api/users/{id}/coupons?status=AVAILABLE|EXPIRED`.
+pub async fn of_user(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    caller: Caller,
+) -> Result<Json<Value>, ApiError> {
+    let user_id = user(WireId::parse(&id))?;
+    caller.act_for(&app, user_id).await?;
+    let wanted = match query.get("status").map(String::as_str) {
+        None => None,
+        Some(status @ ("AVAILABLE" | "EXPIRED")) => Some(status.to_owned()),
+        Some(_) => return Err(ApiError::invalid("status is AVAILABLE or EXPIRED")),
+    };
+    let log = &app.ingress.coupons;
+    let partitions: Vec<i32> = (0..Topic::Coupon.partitions()).collect();
+    app.ingress.read_index_of(log, &partitions).await?;
+    let mut found: Vec<(u64, Value)> = Vec::new();
+    for cell in log.cells() {
+        cell.look(|fold| {
+            let now_ms = fold.header().clock_ms;
+            for (coupon_id, coupon) in fold.state().coupons() {
+                let Slot::Loaded(number) = fold.state().claim(coupon_id, user_id) else { continue };
+                let won = Won { user_id, coupon_id: coupon_id.get() as u32, number, total: coupon.total };
+                let expired = now_ms >= coupon.terms.expires_at_ms;
+                let status = if expired { "EXPIRED" } else { "AVAILABLE" };
+                if wanted.as_deref().is_none_or(|wanted| wanted == status) {
+                    let mut item = piece(&won, &coupon.terms);
+                    item["status"] = status.into();
+                    found.push((won.user_coupon_id(), item));
+                }
+            }
+        });
+    }
+    found.sort_unstable_by_key(|(id, _)| *id);
+    let data: Vec<Value> = found.into_iter().map(|(_, item)| item).collect();
+    Ok(Json(json!({"data": data})))
+}
+
+/// Claims a piece: answered from the fold without a record where the fold is fresh and already knows.
+pub async fn claim(
+    app: &App,
+    coupon_id: CouponId,
+    user_id: UserId,
+    envelope: Envelope,
+) -> Result<Answer<CouponOutcome>, Failure> {
+    let log = &app.ingress.coupons;
+    let home = partition::of_id(coupon_id.to_wire(), Topic::Coupon);
+    let (event_id, fingerprint) = envelope;
+    let claimed =
+        CouponClaimed { event_id, fingerprint, coupon_id: coupon_id.to_wire(), user_id: user_id.to_wire() };
+    let record = Record::from(claimed);
+    if let Some((known, age)) = known(app, home, &record, envelope) {
+        match age {
+            None => return Ok(known),
+            Some(age) => app.ingress.fresh(log, home, age).await?,
+        }
+        // Brought up to date: what is refused now is refused by all that the log held when the request came.
+        if let Some((known, _)) = self::known(app, home, &record, envelope) {
+            return Ok(known);
+        }
+    }
+    app.ingress.submit(log, home, &record).await
+}
+
+/// What the fold would answer without a record, and how fresh it must be for that; `None` where a record is needed.
+fn known(
+    app: &App,
+    home: i32,
+    record: &Record,
+    envelope: Envelope,
+) -> Option<(Answer<CouponOutcome>, Option<std::time::Duration>)> {
+    app.ingress.coupons.cell(home).look(|fold| {
+        match fold.look(envelope) {
+            Seen::Replay(Some(verdict)) => return Some((Answer { verdict, replayed: true }, None)),
+            Seen::KeyReused => return Some((Answer { verdict: Verdict::KeyReused, replayed: false }, None)),
+            Seen::Replay(None) | Seen::Fresh => {}
+        }
+        let header = fold.header();
+        let context = Context { partition: home, header, now_ms: header.clock_ms };
+        let verdict = fold.state().decide(context, record).ok()?;
+        let age = match &verdict {
+            // Never changes again: a piece that was won, a coupon that is over.
+            Verdict::Decided(CouponOutcome::AlreadyIssued(_) | CouponOutcome::Expired) => None,
+            Verdict::Decided(CouponOutcome::SoldOut) => Some(limits::REFUSAL_FRESHNESS),
+            // "Absent" is only ever said after asking the log itself.
+            Verdict::Decided(CouponOutcome::NotFound) => Some(std::time::Duration::ZERO),
+            _ => return None,
+        };
+        Some((Answer { verdict, replayed: false }, age))
+    })
+}
+
+async fn campaign_coupon(app: &App, name: &str) -> Result<Option<CouponId>, Failure> {
+    let log = &app.ingress.coupons;
+    let home = partition::CAMPAIGN_PARTITION;
+    // A campaign that was reset a moment ago must not send anybody to its former coupon.
+    app.ingress.fresh(log, home, limits::REFUSAL_FRESHNESS).await?;
+    let find = || log.cell(home).look(|fold| fold.state().campaign(name).loaded());
+    match find() {
+        Some(id) => Ok(Some(id)),
+        None => {
+            app.ingress.read_index(log, home).await?;
+            Ok(find())
+        }
+    }
+}
+
+/// The piece that an answer stands for, or the refusal.
+fn won(answer: &Answer<CouponOutcome>) -> Result<Won, ApiError> {
+    let code = match &answer.verdict {
+        Verdict::Decided(CouponOutcome::Won(won)) => return Ok(*won),
+        Verdict::Decided(CouponOutcome::NotFound) => Code::C006,
+        Verdict::Decided(CouponOutcome::AlreadyIssued(_)) => Code::C005,
+        Verdict::Decided(CouponOutcome::Expired) => Code::C003,
+        Verdict::Decided(CouponOutcome::SoldOut) => Code::C001,
+        Verdict::KeyReused => Code::KeyReused,
+        other => {
+            tracing::error!(?other, "a claim was judged as no claim of ours can be");
+            Code::Internal
+        }
+    };
+    Err(ApiError { replayed: answer.replayed, ..code.into() })
+}
+
+/// The HTTP answer of a claim.
+pub fn answered(app: &App, answer: &Answer<CouponOutcome>) -> Result<Response, ApiError> {
+    let won = won(answer)?;
+    let terms = terms_of(app, &won).ok_or(Code::Internal)?;
+    let response = (StatusCode::CREATED, Json(piece(&won, &terms))).into_response();
+    Ok(replayed(response, answer.replayed))
+}
+
+fn terms_of(app: &App, won: &Won) -> Option<Arc<CouponTerms>> {
+    let id = CouponId::new(won.coupon_id.into())?;
+    let home = partition::of_id(id.to_wire(), Topic::Coupon);
+    app.ingress.coupons.cell(home).look(|fold| fold.state().coupon(id).loaded().map(|c| c.terms.clone()))
+}
+
+fn piece(won: &Won, terms: &CouponTerms) -> Value {
+    let expires = iso(terms.expires_at_ms);
+    json!({
+        "userCouponId": won.user_coupon_id(),
+        "couponId": won.coupon_id,
+        "userId": won.user_id.get(),
+        "couponName": terms.name,
+        "discountRate": Percent::to_json(terms.rate_bp),
+        "expiredAt": expires,
+        "expiresAt": expires,
+        "remainingQuantity": won.remaining(),
+        "data": {"id": won.user_coupon_id()},
+    })
+}
+
+/// Marks an answer that an earlier record gave.
+pub fn replayed(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        let value = axum::http::HeaderValue::from_static("true");
+        response.headers_mut().insert("idempotent-replayed", value);
+    }
+    response
+}
+
+/// A coupon id in a path: a number that no coupon can have names no coupon.
+pub fn coupon_id(text: &str) -> Result<CouponId, ApiError> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits {
+        return Err(ApiError::invalid("a coupon id is a number"));
+    }
+    text.parse().ok().and_then(CouponId::new).ok_or_else(|| Code::C006.into())
+}
+
+fn user(id: Option<WireId>) -> Result<UserId, ApiError> {
+    id.and_then(WireId::user)
+        .ok_or_else(|| ApiError::invalid("userId must be a number from 1 to 9007199254740991"))
+}

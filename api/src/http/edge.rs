@@ -1,0 +1,90 @@
+//! The outermost layer: every error gets its JSON body and language here, keys are echoed, requests are counted.
+
+use super::{ApiError, Code, Shared};
+use crate::metric;
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header::ACCEPT_LANGUAGE},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use std::{any::Any, time::Instant};
+
+/// The header by which a client makes its request safe to repeat.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Puts the edge around a router.
+pub fn wrap(router: Router, app: Shared) -> Router {
+    router
+        .fallback(|| async { ApiError::from(Code::NotFound) })
+        .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(app, around))
+}
+
+async fn around(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let english = prefers_english(request.headers().get(ACCEPT_LANGUAGE));
+    let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = method_name(request.method());
+    let response = match app.condition.ready() {
+        Ok(()) => next.run(request).await,
+        Err(_) => ApiError::from(Code::NotReady).into_response(),
+    };
+    let mut response = finish(response, english);
+    if let Some(key) = key
+        && echoes_key(response.status())
+    {
+        response.headers_mut().insert(IDEMPOTENCY_KEY, key);
+    }
+    count(route.as_ref().map_or("none", MatchedPath::as_str), method, response.status(), began);
+    response
+}
+
+/// Writes the body of an error that has none yet.
+fn finish(mut response: Response, english: bool) -> Response {
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        return error.render(english);
+    }
+    response
+}
+
+fn echoes_key(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE
+}
+
+fn prefers_english(header: Option<&HeaderValue>) -> bool {
+    let first = header.and_then(|value| value.to_str().ok()).and_then(|value| value.split(',').next());
+    first.is_some_and(|language| language.trim().to_ascii_lowercase().starts_with("en"))
+}
+
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn count(route: &str, method: &'static str, status: StatusCode, began: Instant) {
+    let (route, status) = (route.to_owned(), status.as_str().to_owned());
+    metrics::histogram!(metric::REQUEST_SECONDS, "route" => route.clone())
+        .record(began.elapsed().as_secs_f64());
+    metrics::counter!(metric::REQUESTS, "route" => route, "method" => method, "status" => status)
+        .increment(1);
+}
+
+/// A handler that panicked; the text goes to the log, not to the client.
+pub fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(text, "a handler panicked");
+    ApiError::from(Code::Internal).render(false)
+}

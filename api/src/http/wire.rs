@@ -1,0 +1,177 @@
+//! Values as clients write them: ids as numbers or numeric strings, rates in percent, times as text or ms.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use schemas::{UserId, ids::ID_LIMIT};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+
+/// An id below 2^53, written as a number or as a string of digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireId(pub u64);
+
+impl WireId {
+    /// From text in a path or query.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let value = if digits { text.parse().ok()? } else { return None };
+        (value < ID_LIMIT).then_some(Self(value))
+    }
+
+    /// As a user id; 0 is none.
+    #[must_use]
+    pub fn user(self) -> Option<UserId> {
+        UserId::new(self.0)
+    }
+}
+
+impl Serialize for WireId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for WireId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = WireId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id from 0 to 9007199254740991")
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<WireId, E> {
+                if value < ID_LIMIT {
+                    Ok(WireId(value))
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Unsigned(value), &self))
+                }
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<WireId, E> {
+                Err(E::invalid_value(de::Unexpected::Signed(value), &self))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<WireId, E> {
+                WireId::parse(value).ok_or_else(|| E::invalid_value(de::Unexpected::Str(value), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A discount in percent with at most two decimals, kept in basis points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percent(pub i32);
+
+impl Percent {
+    /// As a JSON number: 15, not 15.0.
+    #[must_use]
+    pub fn to_json(rate_bp: u16) -> serde_json::Value {
+        if rate_bp.is_multiple_of(100) { (rate_bp / 100).into() } else { (f64::from(rate_bp) / 100.0).into() }
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i32(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let percent = f64::deserialize(deserializer)?;
+        let rate_bp = (percent * 100.0).round();
+        let exact = (percent * 100.0 - rate_bp).abs() < 1e-6;
+        if exact && (0.0..=10_000.0).contains(&rate_bp) {
+            Ok(Self(rate_bp as i32))
+        } else {
+            Err(de::Error::custom("a discount rate is a percentage from 0 to 100 with at most two decimals"))
+        }
+    }
+}
+
+/// A time, written as ISO 8601 or in ms since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireTime(pub i64);
+
+impl Serialize for WireTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for WireTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = WireTime;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time such as 2029-12-31T23:59:59Z, or ms since the epoch")
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<WireTime, E> {
+                i64::try_from(value)
+                    .ok()
+                    .filter(|ms| ms.unsigned_abs() < ID_LIMIT)
+                    .map(WireTime)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<WireTime, E> {
+                let parsed = DateTime::parse_from_rfc3339(value).map(|time| time.timestamp_millis());
+                match parsed {
+                    Ok(ms) if ms >= 0 => Ok(WireTime(ms)),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// ISO 8601 of ms since the epoch; a time beyond the calendar is shown as its last day.
+#[must_use]
+pub fn iso(ms: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(json: &str) -> Option<u64> {
+        serde_json::from_str::<WireId>(json).ok().map(|id| id.0)
+    }
+
+    #[test]
+    fn ids_are_numbers_or_digits_below_2_to_the_53() {
+        assert_eq!(id("5"), Some(5));
+        assert_eq!(id("\"5\""), Some(5));
+        assert_eq!(id("9007199254740991"), Some((1 << 53) - 1));
+        for bad in [
+            "9007199254740992",
+            "-1",
+            "1.5",
+            "1e3",
+            "\"\"",
+            "\" 5\"",
+            "\"5x\"",
+            "\"+5\"",
+            "true",
+            "[1]",
+            "1e30",
+        ] {
+            assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_and_times_come_back_as_they_were_meant() {
+        let percent = |json| serde_json::from_str::<Percent>(json).ok().map(|p| p.0);
+        assert_eq!((percent("15"), percent("12.5"), percent("0.29")), (Some(1500), Some(1250), Some(29)));
+        assert_eq!((percent("100.01"), percent("-1"), percent("0.001")), (None, None, None));
+        assert_eq!(Percent::to_json(1500).to_string(), "15");
+        assert_eq!(Percent::to_json(1250).to_string(), "12.5");
+        let time = |json| serde_json::from_str::<WireTime>(json).ok().map(|t| t.0);
+        assert_eq!(time("\"1970-01-01T00:00:01Z\""), Some(1_000));
+        assert_eq!((time("1000"), time("-1"), time("\"soon\"")), (Some(1_000), None, None));
+        assert_eq!(iso(1_000), "1970-01-01T00:00:01.000Z");
+    }
+}

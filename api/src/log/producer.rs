@@ -1,0 +1,113 @@
+//! Appends records. Its callback only hands the brokers' verdict to whoever waits; it decides nothing.
+
+use crate::limits;
+use rdkafka::{
+    ClientConfig, ClientContext, Message,
+    config::FromClientConfigAndContext,
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer},
+};
+use std::time::Duration;
+
+/// Told what became of one record.
+pub trait Delivery: Send + Sync {
+    /// The brokers have it.
+    fn acknowledged(&self);
+    /// They did not confirm it: it may be in the log or not.
+    fn failed(&self);
+}
+
+struct Context;
+
+impl ClientContext for Context {}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Box<dyn Delivery>>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, delivery: Self::DeliveryOpaque) {
+        match result {
+            Ok(_) => delivery.acknowledged(),
+            Err((error, message)) => {
+                tracing::debug!(%error, topic = message.topic(), partition = message.partition(), "not delivered");
+                metrics::counter!(crate::metric::UNDELIVERED, "reason" => reason(error)).increment(1);
+                delivery.failed();
+            }
+        }
+    }
+}
+
+fn reason(error: &KafkaError) -> &'static str {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageTimedOut) => "timed_out",
+        Some(RDKafkaErrorCode::Fatal) => "fatal",
+        _ => "other",
+    }
+}
+
+/// Why a record was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The queue is full: shed.
+    QueueFull,
+    /// The client refused it.
+    Refused(String),
+}
+
+/// One producer for the process.
+pub struct Appender {
+    producer: ThreadedProducer<Context>,
+}
+
+impl Appender {
+    /// From `kafka::producer` settings; asks for metadata so that the first request does not pay for it.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn new(config: &ClientConfig, topics: &[&str]) -> Result<Self, KafkaError> {
+        let producer = ThreadedProducer::from_config_and_context(config, Context)?;
+        for topic in topics {
+            // Warming only: the first append would wait for it otherwise.
+            if let Err(error) = producer.client().fetch_metadata(Some(topic), limits::WARM_UP) {
+                tracing::warn!(%error, topic, "warming the producer failed");
+            }
+        }
+        Ok(Self { producer })
+    }
+
+    /// Hands a record over; the verdict comes to `delivery`.
+    ///
+    /// # Errors
+    /// It was not taken, so it is not in the log.
+    pub fn append(
+        &self,
+        topic: &str,
+        partition: i32,
+        payload: &[u8],
+        delivery: Box<dyn Delivery>,
+    ) -> Result<(), NotTaken> {
+        let record = BaseRecord::<'_, (), [u8], _>::with_opaque_to(topic, Box::new(delivery))
+            .partition(partition)
+            .payload(payload);
+        self.producer.send(record).map_err(|(error, _)| match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) => NotTaken::QueueFull,
+            _ => NotTaken::Refused(error.to_string()),
+        })
+    }
+
+    /// An error after which this client never sends again; the process must end.
+    pub fn fatal_error(&self) -> Option<String> {
+        self.producer.client().fatal_error().map(|(code, text)| format!("{code:?}: {text}"))
+    }
+
+    /// Records not answered by the brokers yet.
+    pub fn in_flight(&self) -> i32 {
+        self.producer.in_flight_count()
+    }
+
+    /// Waits for what is in flight; blocking.
+    pub fn flush(&self, timeout: Duration) {
+        if let Err(error) = self.producer.flush(timeout) {
+            tracing::warn!(%error, "records were in flight at the end");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Follows one topic to its end for ever: poll, decode, fold. A thread of its own, no group, never paused.
+
+use super::{cell::Cell, topic_log::TopicLog};
+use crate::metric;
+use arc_swap::ArcSwap;
+use chassis::{
+    log_reader::{LogReadError, LogReader, is_wrong_offset},
+    shutdown::CancellationToken,
+};
+use domain::{Input, LogPosition, Verdict, digest::record_hash, fold::State};
+use rdkafka::{
+    ClientConfig, Message, Offset, Timestamp, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+    message::BorrowedMessage,
+};
+use schemas::codec::{Codec, CodecError, DecodeError, decode_founding};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// One poll; also how soon a shutdown is noticed.
+const POLL: Duration = Duration::from_millis(100);
+/// A poll that took longer means that this process stood still; the log may have changed under it meanwhile.
+const FROZEN: Duration = Duration::from_secs(1);
+/// Pause between two attempts to look at a log that does not answer.
+const VERIFY_RETRY: Duration = Duration::from_millis(200);
+
+/// Why the process must end.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The client cannot follow any more.
+    #[error("following {topic} failed for good: {source}")]
+    Client {
+        /// Topic.
+        topic: String,
+        /// librdkafka's word.
+        source: KafkaError,
+    },
+    /// The log does not hold what this process has folded.
+    #[error(
+        "{topic}-{partition} is not the log that this process has folded: {reason}. \
+         Offsets up to {next_offset} were answered from another history; restore the log, or start anew against it"
+    )]
+    AnotherHistory {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Next offset of this process.
+        next_offset: u64,
+        /// What was found.
+        reason: String,
+    },
+}
+
+/// Follows one topic.
+pub struct Tail<S: State> {
+    consumer: BaseConsumer,
+    follower: Follower<S>,
+}
+
+struct Follower<S: State> {
+    log: TopicLog<S>,
+    reader: LogReader,
+    /// Per partition; absent until its first rules.
+    codecs: Vec<Option<Arc<Codec>>>,
+    /// What the ingress encodes with: the newest rules seen.
+    current: Arc<ArcSwap<Codec>>,
+    suspicious: bool,
+}
+
+impl<S: State> Tail<S> {
+    /// Assigns every partition from its beginning.
+    ///
+    /// # Errors
+    /// Settings or an assignment that librdkafka refuses.
+    pub fn new(
+        log: TopicLog<S>,
+        config: &ClientConfig,
+        current: Arc<ArcSwap<Codec>>,
+    ) -> Result<Self, KafkaError> {
+        let consumer: BaseConsumer = config.create()?;
+        let mut list = TopicPartitionList::new();
+        for cell in log.cells() {
+            list.add_partition_offset(log.name(), cell.partition(), Offset::Offset(0))?;
+        }
+        consumer.assign(&list)?;
+        let codecs = log.cells().iter().map(|_| None).collect();
+        let reader = LogReader::new(config.clone())?;
+        Ok(Self { consumer, follower: Follower { log, reader, codecs, current, suspicious: false } })
+    }
+
+    /// Follows until shutdown.
+    ///
+    /// # Errors
+    /// See [`Fatal`].
+    pub fn run(self, shutdown: &CancellationToken) -> Result<(), Fatal> {
+        let Self { consumer, mut follower } = self;
+        while !shutdown.is_cancelled() {
+            let before = Instant::now();
+            let polled = consumer.poll(POLL);
+            follower.suspicious |= before.elapsed() > FROZEN;
+            match polled {
+                None if follower.suspicious => follower.verify(shutdown)?,
+                None => {}
+                Some(Err(source)) if is_wrong_offset(&source) => {
+                    return Err(Fatal::Client { topic: follower.log.name().to_string(), source });
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, topic = %follower.log.name(), "the tail lost its broker");
+                    follower.suspicious = true;
+                }
+                Some(Ok(message)) => {
+                    if follower.suspicious {
+                        follower.verify(shutdown)?;
+                    }
+                    follower.fold(&message);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S: State> Follower<S> {
+    fn fold(&mut self, message: &BorrowedMessage<'_>) {
+        let partition = message.partition();
+        let at = partition as usize;
+        let Some(cell) = self.log.cells().get(at) else { return };
+        let Timestamp::LogAppendTime(timestamp_ms) = message.timestamp() else {
+            self.stop(
+                cell,
+                "a record without an append time; set message.timestamp.type=LogAppendTime",
+                message.offset(),
+            );
+            return;
+        };
+        let payload = message.payload();
+        let codec = match &self.codecs[at] {
+            Some(codec) => Ok(Some(codec.clone())),
+            None => founding_codec(payload),
+        };
+        let codec = match codec {
+            Ok(codec) => codec,
+            Err(error) => return self.stop(cell, &error.to_string(), message.offset()),
+        };
+        let decoded = codec.as_ref().map(|codec| codec.decode(S::TOPIC, payload));
+        let input = match &decoded {
+            Some(Ok(record)) => Input::Record(record),
+            Some(Err(DecodeError::Malformed(_))) | None => Input::Malformed,
+            Some(Err(unknown)) => {
+                self.stop(cell, &unknown.to_string(), message.offset());
+                return;
+            }
+        };
+        let offset = message.offset().unsigned_abs();
+        let position = LogPosition { offset, timestamp_ms, record_hash: record_hash(payload) };
+        match cell.apply(position, input) {
+            Ok(decision) if matches!(decision.verdict, Verdict::RulesActivated(_)) => self.adopt(at),
+            Ok(_) => {}
+            Err(reason) => {
+                tracing::error!(topic = %self.log.name(), partition, %reason, "partition stopped");
+            }
+        }
+    }
+
+    fn stop(&self, cell: &Cell<S>, why: &str, offset: i64) {
+        if cell.stopped().is_some() {
+            return;
+        }
+        let (topic, partition) = (self.log.name(), cell.partition());
+        let reason = cell.stop(format!("{topic}-{partition} stopped at offset {offset}: {why}").into());
+        metrics::gauge!(metric::STOPPED_PARTITIONS, "topic" => topic.to_string()).increment(1.0);
+        tracing::error!(%topic, partition, offset, %reason, "partition stopped; nothing is skipped");
+    }
+
+    /// New rules list the schemas to read and write with from here on.
+    fn adopt(&mut self, at: usize) {
+        let schemas = self.log.cells()[at].look(|fold| fold.rules().map(|rules| rules.schemas.clone()));
+        match Codec::new(&schemas.unwrap_or_default()) {
+            Ok(codec) => {
+                let codec = Arc::new(codec);
+                self.codecs[at] = Some(codec.clone());
+                self.current.store(codec);
+            }
+            Err(error) => {
+                let cell = &self.log.cells()[at];
+                self.stop(cell, &error.to_string(), cell.next_offset() as i64);
+            }
+        }
+    }
+
+    /// Compares the last folded record of every partition with the log.
+    fn verify(&mut self, shutdown: &CancellationToken) -> Result<(), Fatal> {
+        for cell in self.log.cells() {
+            let (next_offset, expected) =
+                cell.look(|fold| (fold.header().next_offset, fold.header().last_record_hash));
+            let Some(last) = next_offset.checked_sub(1) else { continue };
+            let another = |reason: &str| Fatal::AnotherHistory {
+                topic: self.log.name().to_string(),
+                partition: cell.partition(),
+                next_offset,
+                reason: reason.to_owned(),
+            };
+            loop {
+                if shutdown.is_cancelled() {
+                    return Ok(());
+                }
+                match self.reader.record(self.log.name(), cell.partition(), last) {
+                    Ok(record) if record_hash(record.payload.as_deref()) == expected => break,
+                    Ok(_) => return Err(another("the last folded record is another one there")),
+                    Err(LogReadError::Unavailable(error)) if is_wrong_offset(&error) => {
+                        return Err(another("the log ends before the last folded record"));
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "the log cannot be verified yet");
+                        std::thread::sleep(VERIFY_RETRY);
+                    }
+                }
+            }
+        }
+        self.suspicious = false;
+        Ok(())
+    }
+}
+
+fn founding_codec(payload: Option<&[u8]>) -> Result<Option<Arc<Codec>>, CodecError> {
+    let rules = decode_founding(payload.unwrap_or_default())?;
+    rules.map(|rules| Codec::new(&rules.schemas).map(Arc::new)).transpose()
+}

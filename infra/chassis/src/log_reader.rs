@@ -1,0 +1,216 @@
+//! Looks at a log from outside: end offsets, single records, topic settings. Blocking; for a thread of its own.
+
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use std::time::{Duration, Instant};
+
+/// One call to the brokers; a longer one would block on a leader that is gone.
+const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// Longest wait for one record that must be there.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a look failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogReadError {
+    /// The brokers did not answer in time.
+    #[error("Kafka did not answer: {0}")]
+    Unavailable(#[from] KafkaError),
+    /// No record came although the log should hold one.
+    #[error("no record at {topic}-{partition} offset {offset} within {RECORD_TIMEOUT:?}")]
+    NoRecord {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// Offset.
+        offset: u64,
+    },
+}
+
+/// One record as it stands in the log.
+#[derive(Clone, Debug)]
+pub struct RawRecord {
+    /// Offset.
+    pub offset: u64,
+    /// Broker's append time, in ms since the epoch; `None` where the topic does not stamp on append.
+    pub append_time_ms: Option<i64>,
+    /// Bytes.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// A client that looks and follows nothing.
+pub struct LogReader {
+    consumer: BaseConsumer,
+    config: ClientConfig,
+}
+
+impl LogReader {
+    /// From `kafka::reader` settings.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn new(config: ClientConfig) -> Result<Self, KafkaError> {
+        Ok(Self { consumer: config.create()?, config })
+    }
+
+    /// Partitions of a topic; 0 where there is no such topic.
+    ///
+    /// # Errors
+    /// Brokers that do not answer.
+    pub fn partitions(&self, topic: &str) -> Result<usize, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT * 4)?;
+        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+    }
+
+    /// End offsets (high watermarks) of all the partitions named, in one call, asked of their leaders.
+    ///
+    /// # Errors
+    /// After `budget`: a leader that did not answer, or answered that it cannot know yet.
+    pub fn end_offsets(&self, wanted: &[(String, i32)], budget: Duration) -> Result<Vec<u64>, KafkaError> {
+        let deadline = Instant::now() + budget;
+        loop {
+            match self.ask_ends(wanted) {
+                Ok(ends) => return Ok(ends),
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                // A client that asks a dead leader keeps asking it until its metadata is refreshed.
+                Err(_) => {
+                    for topic in topics(wanted) {
+                        let _ = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT);
+                    }
+                }
+            }
+        }
+    }
+
+    fn ask_ends(&self, wanted: &[(String, i32)]) -> Result<Vec<u64>, KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(wanted.len());
+        for (topic, partition) in wanted {
+            list.add_partition_offset(topic, *partition, Offset::End)?;
+        }
+        let ends = self.consumer.offsets_for_times(list, CALL_TIMEOUT)?;
+        wanted
+            .iter()
+            .map(|(topic, partition)| {
+                let element = ends.find_partition(topic, *partition);
+                match element.map(|element| (element.error(), element.offset())) {
+                    Some((Ok(()), Offset::Offset(end))) => Ok(end.unsigned_abs()),
+                    Some((Err(error), _)) => Err(error),
+                    _ => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::OffsetNotAvailable)),
+                }
+            })
+            .collect()
+    }
+
+    /// First and end offset of one partition.
+    ///
+    /// # Errors
+    /// Brokers that do not answer.
+    pub fn bounds(&self, topic: &str, partition: i32) -> Result<(u64, u64), KafkaError> {
+        let (low, high) = self.consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT * 4)?;
+        Ok((low.unsigned_abs(), high.unsigned_abs()))
+    }
+
+    /// Calls `each` for every record from `from` up to `end` (exclusive), in order, until it says stop.
+    ///
+    /// # Errors
+    /// Brokers that do not answer, or a log that ends early.
+    pub fn scan(
+        &self,
+        topic: &str,
+        partition: i32,
+        range: std::ops::Range<u64>,
+        mut each: impl FnMut(RawRecord) -> std::ops::ControlFlow<()>,
+    ) -> Result<(), LogReadError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        // A consumer of its own: an assignment list that outlives its consumer would block the drop for ever.
+        let consumer: BaseConsumer = self.config.create()?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(range.start as i64))?;
+        consumer.assign(&list)?;
+        let mut heard = Instant::now();
+        let mut next = range.start;
+        while next < range.end {
+            match consumer.poll(CALL_TIMEOUT) {
+                Some(Ok(message)) => {
+                    let offset = message.offset().unsigned_abs();
+                    if offset >= range.end || each(raw(&message)).is_break() {
+                        return Ok(());
+                    }
+                    next = offset + 1;
+                    heard = Instant::now();
+                }
+                Some(Err(error)) if is_wrong_offset(&error) => return Err(error.into()),
+                Some(Err(_)) | None if heard.elapsed() > RECORD_TIMEOUT => {
+                    return Err(LogReadError::NoRecord { topic: topic.to_owned(), partition, offset: next });
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The first record of a partition that `accept` makes something of, searched from the log's beginning.
+    ///
+    /// # Errors
+    /// See [`LogReadError`].
+    pub fn find_first<T>(
+        &self,
+        topic: &str,
+        partition: i32,
+        mut accept: impl FnMut(&RawRecord) -> Option<T>,
+    ) -> Result<Option<T>, LogReadError> {
+        let (low, high) = self.bounds(topic, partition)?;
+        let mut found = None;
+        self.scan(topic, partition, low..high, |record| {
+            found = accept(&record);
+            if found.is_some() {
+                std::ops::ControlFlow::Break(())
+            } else {
+                std::ops::ControlFlow::Continue(())
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// One record that must be there.
+    ///
+    /// # Errors
+    /// See [`LogReadError`].
+    pub fn record(&self, topic: &str, partition: i32, offset: u64) -> Result<RawRecord, LogReadError> {
+        let mut found = None;
+        self.scan(topic, partition, offset..offset + 1, |record| {
+            found = Some(record);
+            std::ops::ControlFlow::Break(())
+        })?;
+        found.ok_or_else(|| LogReadError::NoRecord { topic: topic.to_owned(), partition, offset })
+    }
+}
+
+/// Whether the log does not hold the offset that was asked for.
+#[must_use]
+pub fn is_wrong_offset(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset)
+}
+
+/// A message's raw content.
+pub fn raw(message: &impl Message) -> RawRecord {
+    RawRecord {
+        offset: message.offset().unsigned_abs(),
+        append_time_ms: match message.timestamp() {
+            rdkafka::Timestamp::LogAppendTime(ms) => Some(ms),
+            rdkafka::Timestamp::CreateTime(_) | rdkafka::Timestamp::NotAvailable => None,
+        },
+        payload: message.payload().map(<[u8]>::to_vec),
+    }
+}
+
+fn topics(wanted: &[(String, i32)]) -> Vec<&str> {
+    let mut topics: Vec<&str> = wanted.iter().map(|(topic, _)| topic.as_str()).collect();
+    topics.dedup();
+    topics
+}

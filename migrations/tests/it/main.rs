@@ -1,0 +1,9 @@
+//! The schema and its statements on a real MySQL. Every test has a schema of its own.
+
+mod claims;
+mod coupons;
+mod failures;
+mod projection_offset;
+mod schema;
+mod server;
+mod users;
