@@ -1,0 +1,58 @@
+//! Subcommands; what they print goes to stdout, logs go to stderr.
+
+use chassis::{serve, shutdown, telemetry};
+use clap::Parser;
+use consumers::{app::App, audit, config::Config, metric, tools};
+use std::{io::Write, process::ExitCode, time::Duration};
+
+/// Projections of the log into MySQL, and the tools around it. Settings come from TIDEMARK_* variables.
+#[derive(Parser)]
+#[command(name = "consumers", version)]
+pub enum Command {
+    /// Join the groups of TIDEMARK_GROUPS and project until SIGTERM.
+    Run,
+    /// Register schemas, create topics, found the log, migrate MySQL. Safe to repeat.
+    Init,
+    /// Enter the sample data through the log. Safe to repeat.
+    Seed,
+    /// Compare the log with MySQL and with every process. Exit code 1 where something was found.
+    Audit {
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Wait at most this many seconds until MySQL has caught up.
+        #[arg(long, default_value_t = 0)]
+        settle: u64,
+    },
+    /// Fold the log from its beginning and print offsets, digests and speed as JSON. Writes nothing.
+    Replay,
+}
+
+/// Runs a subcommand.
+///
+/// # Errors
+/// One sentence for the operator.
+pub async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run => {
+            let metrics = telemetry::install_metrics()?;
+            metric::describe();
+            let shutdown = shutdown::on_signal()?;
+            let listener = serve::bind(config.admin_listen.parse()?)?;
+            App::build(config, Some(metrics)).await?.run(listener, shutdown).await?;
+        }
+        Command::Init => tools::init::run(&config).await?,
+        Command::Seed => tools::seed::run(&config).await?,
+        Command::Audit { json, settle } => {
+            let report = audit::run(&config, Duration::from_secs(settle)).await?;
+            let text = if json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+            writeln!(std::io::stdout(), "{text}")?;
+            return Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Replay => {
+            let replayed = tokio::task::spawn_blocking(move || tools::replay::run(&config)).await??;
+            writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&replayed)?)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

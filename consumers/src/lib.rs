@@ -1,0 +1,11 @@
+//! The projections: the same folds, written to MySQL. Every effect and the offset behind it are one transaction.
+
+pub mod app;
+pub mod audit;
+pub mod config;
+pub mod group;
+pub mod limits;
+pub mod log;
+pub mod metric;
+pub mod projection;
+pub mod tools;

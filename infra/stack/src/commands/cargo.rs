@@ -1,0 +1,33 @@
+//! cargo, called from a program that cargo runs.
+//!
+//! It must never pass on what `cargo run` says about this crate: build scripts would see other variables
+//! than in a plain `cargo build`, and everything would be built again.
+
+use stack::error::{Doing, Error};
+use stack::{Result, workspace};
+use std::process::Command;
+
+/// A cargo command that runs at the root of the workspace.
+pub(super) fn command(args: &[&str]) -> Result<Command> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(args).current_dir(workspace::root()?);
+    for (name, _) in std::env::vars_os() {
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if ours || name == "CARGO_BIN_NAME" || name == "CARGO_CRATE_NAME" {
+            cargo.env_remove(name);
+        }
+    }
+    Ok(cargo)
+}
+
+/// Builds one crate's program, showing cargo's own output.
+pub(super) fn build(package: &str) -> Result<()> {
+    let mut cargo = command(&["build", "--quiet", "--locked", "--package", package])?;
+    let status = cargo.status().doing(|| "run cargo".into())?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Error::prepare(format!("repair {package}: it does not build"))),
+    }
+}

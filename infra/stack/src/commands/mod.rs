@@ -1,0 +1,68 @@
+//! The subcommands of `cargo stack`, one module each.
+//!
+//! A command prints its answer and nothing else to standard output; progress goes to standard error.
+
+mod bench;
+mod cargo;
+mod demo;
+mod down;
+mod logs;
+mod run;
+mod status;
+mod test;
+mod up;
+
+use clap::{Parser, Subcommand};
+use stack::{Result, stack::DEFAULT};
+use std::process::ExitCode;
+
+/// Starts, runs, tests and stops Tidemark with its real services, without Docker.
+#[derive(Debug, Parser)]
+#[command(name = "cargo stack", bin_name = "cargo stack")]
+pub(crate) struct Cli {
+    /// Which stack; each has a folder of its own below target/stack.
+    #[arg(long, global = true, default_value = DEFAULT)]
+    name: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing and start Kafka, MySQL, Redis and the schema registry.
+    Up(up::Args),
+    /// Stop what `up` started; the data stays.
+    Down(down::Args),
+    /// Show every program of the stack.
+    Status(status::Args),
+    /// Show the logs of one service, or of all.
+    Logs(logs::Args),
+    /// Run `api` or `consumers` in the foreground with the stack's environment.
+    Run(run::Args),
+    /// Create topics, schemas and tables, then fill in the sample data.
+    Seed,
+    /// Replay the log and compare it with MySQL and with every running process.
+    Audit(run::AuditArgs),
+    /// Show the whole system at work.
+    Demo(demo::Args),
+    /// Check format, lints, tests, documentation and load, and print `N passed, M failed`.
+    Test(test::Args),
+    /// Measure.
+    Bench(bench::Args),
+}
+
+/// Runs the command of the command line.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Up(args) => up::run(&cli.name, &args),
+        Command::Down(args) => down::run(&cli.name, &args),
+        Command::Status(args) => status::run(&cli.name, &args),
+        Command::Logs(args) => logs::run(&cli.name, &args),
+        Command::Run(args) => run::run(&cli.name, &args),
+        Command::Seed => run::seed(&cli.name),
+        Command::Audit(args) => run::audit(&cli.name, &args),
+        Command::Demo(args) => demo::run(&cli.name, &args),
+        Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&cli.name, &args),
+    }
+}

@@ -1,0 +1,119 @@
+//! nginx, in front of several API processes.
+//!
+//! It must never send a request to a second process without the header that makes the retry recognisable,
+//! and never answer an error of its own in another shape than the API's.
+
+use super::{Place, is_a_daemon};
+use crate::daemon::{Daemon, Launch, Ready};
+use crate::error::{Doing, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What nginx listens on and passes on to.
+#[derive(Debug, Clone)]
+pub struct NginxOptions {
+    /// Ports on 127.0.0.1 for clients; the first one answers the readiness probe.
+    pub listen: Vec<u16>,
+    /// Ports of the API processes on 127.0.0.1.
+    pub upstream: Vec<u16>,
+}
+
+/// An nginx.
+#[derive(Debug)]
+pub struct Nginx {
+    daemon: Daemon,
+    options: NginxOptions,
+}
+is_a_daemon!(Nginx);
+
+impl Nginx {
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not start; the error carries the end of its log.
+    pub fn start(program: PathBuf, place: &Place, options: NginxOptions) -> Result<Self> {
+        let launch = launch(program, place, &options)?;
+        Ok(Self { daemon: Daemon::start(launch)?, options })
+    }
+
+    /// Passes requests on to these ports from now on; requests under way are finished where they are.
+    ///
+    /// # Errors
+    /// The configuration cannot be written or the signal is refused.
+    pub fn set_upstream(&mut self, upstream: Vec<u16>) -> Result<()> {
+        self.options.upstream = upstream;
+        write_config(&self.daemon.launch().folder.clone(), &self.options)?;
+        self.daemon.hang_up()
+    }
+
+    /// `http://127.0.0.1:PORT` of the first port.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.daemon.launch().port)
+    }
+}
+
+pub(crate) fn launch(program: PathBuf, place: &Place, options: &NginxOptions) -> Result<Launch> {
+    let mut launch = Launch::new("nginx", program, place.data("nginx"), place.log("nginx"));
+    write_config(&launch.folder, options)?;
+    let folder = launch.folder.display().to_string();
+    launch.args = ["-p", &folder, "-c", "nginx.conf", "-e", "stderr"].map(str::to_owned).to_vec();
+    launch.port = options.listen.first().copied().unwrap_or_default();
+    launch.listens = options.listen.clone();
+    launch.ready = Ready::Http { url: format!("http://127.0.0.1:{}/nginx-health", launch.port) };
+    launch.lifetime = place.lifetime;
+    Ok(launch)
+}
+
+fn write_config(folder: &Path, options: &NginxOptions) -> Result<()> {
+    fs::create_dir_all(folder).doing(|| format!("create {}", folder.display()))?;
+    let path = folder.join("nginx.conf");
+    let root = rustix::process::geteuid().is_root();
+    fs::write(&path, render(options, folder, root)).doing(|| format!("write {}", path.display()))
+}
+
+fn render(options: &NginxOptions, folder: &Path, root: bool) -> String {
+    let indent = |lines: Vec<String>| lines.join("\n    ");
+    let servers = options.upstream.iter().map(|port| {
+        // A process that refuses is left alone for a second, not for nginx's ten.
+        format!("server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;")
+    });
+    let listens = options.listen.iter().map(|port| format!("listen 127.0.0.1:{port} backlog=4096;"));
+    // As root nginx would give its workers to `nobody`, who cannot reach a folder below /root.
+    let user = if root { "user root;\n" } else { "" };
+    // A second try only makes sense at another process.
+    let tries = options.upstream.len().clamp(1, 3);
+    include_str!("../../recipes/nginx.conf")
+        .replace("@USER@\n", user)
+        .replace("@FOLDER@", &folder.display().to_string())
+        .replace("@SERVERS@", &indent(servers.collect()))
+        .replace("@LISTENS@", &indent(listens.collect()))
+        .replace("@TRIES@", &tries.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(upstream: Vec<u16>) -> String {
+        let listen = vec![3000, 8080];
+        render(&NginxOptions { listen, upstream }, Path::new("/data/nginx"), true)
+    }
+
+    #[test]
+    fn every_port_is_rendered_and_no_placeholder_is_left() {
+        let text = rendered(vec![13001, 13002]);
+        for part in
+            ["listen 127.0.0.1:3000 ", "listen 127.0.0.1:8080 ", "127.0.0.1:13001 ", "127.0.0.1:13002 "]
+        {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        assert!(!text.contains('@'), "{text}");
+        assert!(text.contains("pid /data/nginx/nginx.pid;"));
+    }
+
+    #[test]
+    fn tries_are_bounded_by_the_processes_and_by_three() {
+        assert!(rendered(vec![1]).contains("proxy_next_upstream_tries 1;"));
+        assert!(rendered(vec![1, 2, 3, 4, 5]).contains("proxy_next_upstream_tries 3;"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Redis and MySQL.
+
+use super::exchange;
+use stack::private;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(5);
+const SHORT: Duration = Duration::from_millis(200);
+
+#[test]
+fn a_killed_redis_comes_back_with_its_data_and_a_frozen_one_is_silent() {
+    let mut redis = private::redis().unwrap();
+    let port = redis.port();
+    assert_eq!(exchange(port, b"SET a 1\r\n", SOON).as_deref(), Some("+OK\r\n"));
+    let first = redis.pid().unwrap();
+    redis.kill().unwrap();
+    assert_eq!(redis.pid(), None);
+    assert_eq!(exchange(port, b"PING\r\n", SHORT), None);
+    redis.restart().unwrap();
+    assert_ne!(redis.pid(), Some(first));
+    assert_eq!(exchange(port, b"GET a\r\n", SOON).as_deref(), Some("$1\r\n1\r\n"));
+    redis.freeze().unwrap();
+    assert_eq!(exchange(port, b"PING\r\n", SHORT), None);
+    redis.thaw().unwrap();
+    assert_eq!(exchange(port, b"PING\r\n", SOON).as_deref(), Some("+PONG\r\n"));
+}
+
+#[test]
+fn a_dropped_instance_leaves_neither_process_nor_files() {
+    let mut redis = private::redis().unwrap();
+    let (identity, folder) = (redis.identity().unwrap(), redis.folder().to_owned());
+    assert!(redis.is_alive() && folder.exists());
+    drop(redis);
+    assert!(!identity.is_alive());
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_killed_mysql_keeps_what_it_committed() {
+    let mut mysql = private::mysql().unwrap();
+    mysql.sql("CREATE TABLE tidemark.t (n INT PRIMARY KEY); INSERT INTO tidemark.t VALUES (7)").unwrap();
+    mysql.kill().unwrap();
+    assert!(mysql.sql("SELECT 1").is_err());
+    mysql.restart().unwrap();
+    assert_eq!(mysql.sql("SELECT n FROM tidemark.t").unwrap(), "7\n");
+    let users = mysql.sql("SELECT COUNT(*) FROM mysql.user WHERE user = 'tidemark'").unwrap();
+    assert_eq!(users, "1\n");
+}
+
+#[test]
+fn a_durable_mysql_writes_through() {
+    let mysql = private::mysql_with(|options| options.durable = true).unwrap();
+    let set = "SELECT @@innodb_flush_log_at_trx_commit, @@innodb_doublewrite, @@log_bin, @@sync_binlog";
+    assert_eq!(mysql.sql(set).unwrap(), "1\tON\t1\t1\n");
+}

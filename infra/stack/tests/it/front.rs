@@ -1,0 +1,87 @@
+//! nginx in front of two servers.
+
+use super::exchange;
+use stack::{http, private};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// A server that answers every request with its name and the retry key it was sent.
+fn server(name: &'static str) -> u16 {
+    let lease = stack::ports::lease().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", lease.port())).unwrap();
+    let port = lease.port();
+    std::thread::spawn(move || {
+        let _lease = lease;
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 8192];
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    let request = String::from_utf8_lossy(&buffer[..length]).to_lowercase();
+                    let key = request.contains("x-retry-key: ");
+                    let body = format!("{name} {key}");
+                    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+fn unused_port() -> u16 {
+    stack::ports::lease().unwrap().port()
+}
+
+fn post(port: u16, length: usize) -> String {
+    let mut request =
+        format!("POST /x HTTP/1.1\r\nHost: n\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+            .into_bytes();
+    request.extend(vec![b'a'; length]);
+    exchange(port, &request, SOON).unwrap()
+}
+
+#[test]
+fn a_dead_server_is_skipped_also_for_posts_and_the_retry_key_is_sent() {
+    let nginx = private::nginx(vec![server("one"), unused_port()]).unwrap();
+    for _ in 0..10 {
+        let said = post(nginx.launch().port, 10);
+        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("one true"), "{said}");
+    }
+}
+
+#[test]
+fn its_own_errors_have_the_shape_of_the_api() {
+    let nginx = private::nginx(vec![unused_port()]).unwrap();
+    let said = post(nginx.launch().port, 10);
+    assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    assert!(said.contains("Retry-After: 1"), "{said}");
+    assert!(said.contains(r#"{"errorCode":"UNAVAILABLE","message":""#), "{said}");
+    let said = post(nginx.launch().port, 70_000);
+    assert!(
+        said.starts_with("HTTP/1.1 413") && said.contains(r#""errorCode":"PAYLOAD_TOO_LARGE""#),
+        "{said}"
+    );
+}
+
+#[test]
+fn new_servers_are_taken_over_without_a_restart_and_a_kill_leaves_no_worker() {
+    let mut nginx = private::nginx(vec![server("old")]).unwrap();
+    let pid = nginx.pid();
+    assert_eq!(http::get(&nginx.url()).unwrap().body, "old true");
+    nginx.set_upstream(vec![server("new")]).unwrap();
+    let deadline = std::time::Instant::now() + SOON;
+    while http::get(&nginx.url()).unwrap().body != "new true" {
+        assert!(std::time::Instant::now() < deadline, "the new configuration never came");
+    }
+    assert_eq!(nginx.pid(), pid);
+    let workers = nginx.identity().unwrap().children();
+    assert!(!workers.is_empty());
+    nginx.kill().unwrap();
+    nginx.restart().unwrap();
+    assert!(workers.iter().all(|worker| !worker.is_alive()));
+}
