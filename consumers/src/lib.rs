@@ -8,4 +8,5 @@ pub mod limits;
 pub mod log;
 pub mod metric;
 pub mod projection;
+pub mod replay;
 pub mod tools;

@@ -158,10 +158,7 @@ pub struct ActivateBody {
 }
 
 /// `POST /admin/rules/activate`: every partition is told; one that has these rules already stays as it is.
-pub async fn activate_rules(
-    State(app): State<Shared>,
-    JsonBody(body): JsonBody<ActivateBody>,
-) -> Result<Json<Value>, ApiError> {
+pub async fn activate_rules(JsonBody(body): JsonBody<ActivateBody>) -> Result<Json<Value>, ApiError> {
     let version = body.version.map(|version| version.0).filter(|version| *version >= 1);
     let version = version.ok_or_else(|| ApiError::invalid("version must be a number from 1"))?;
     if version > SUPPORTED_RULES.unsigned_abs().into() {

@@ -1,22 +1,18 @@
 //! What MySQL must hold according to the log.
 
 use crate::{
-    log::Decoder,
     projection::{Projection, accounts::model_of as user_model, coupons},
+    replay::{Replayed, replay},
 };
 use chassis::log_reader::LogReader;
 use domain::{
-    Fold, LogPosition, Scope, Verdict,
+    Verdict,
     accounts::AccountChange,
     coupons::{Coupon, CouponChange},
-    digest::record_hash,
 };
 use migrations::entity::{user_coupons, users};
 use schemas::CouponId;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::ControlFlow,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows by primary key.
 #[derive(Default)]
@@ -83,69 +79,35 @@ pub struct Replay {
     pub stopped: Option<String>,
 }
 
-/// Folds a partition from its beginning; rows are taken up to `applied`, the offset that MySQL waits for.
-///
-/// # Errors
-/// A log that cannot be read.
-pub fn replay<S: Projection>(
-    reader: &LogReader,
-    topic: &str,
-    partition: i32,
-    applied: u64,
-    mut wanted: BTreeSet<u64>,
-    expected: &mut Expected,
-) -> anyhow::Result<Replay>
-where
-    Expected: Take<S::Change>,
-{
-    let (low, end) = reader.bounds(topic, partition)?;
-    anyhow::ensure!(
-        low == 0,
-        "{topic}-{partition} begins at offset {low}: a request log must be kept for ever"
-    );
-    wanted.insert(applied);
-    let mut fold = Fold::new(partition, S::empty(Scope::Full));
-    let mut decoder = Decoder::default();
-    let mut replay = Replay {
-        group: S::GROUP,
-        topic: topic.to_owned(),
-        partition,
-        end,
-        dead: 0,
-        digests: BTreeMap::from([(0, 0)]),
-        stopped: None,
-    };
-    let mut changes = Vec::new();
-    reader.scan(topic, partition, 0..end, |raw| {
-        let payload = raw.payload.as_deref();
-        let step = || -> Result<_, String> {
-            let decoded = decoder.decode(S::TOPIC, payload).map_err(|stop| stop.to_string())?;
-            let timestamp_ms = raw.append_time_ms.ok_or("a record without an append time")?;
-            let at = LogPosition { offset: raw.offset, timestamp_ms, record_hash: record_hash(payload) };
-            fold.decide(at, decoded.input()).map_err(|undecided| format!("{undecided:?}"))
-        };
-        let decision = match step() {
-            Ok(decision) => decision,
-            Err(reason) => {
-                replay.stopped = Some(format!("at offset {}: {reason}", raw.offset));
-                return ControlFlow::Break(());
+impl Expected {
+    /// Replays a partition; rows are taken up to `applied`, the offset that MySQL waits for.
+    ///
+    /// # Errors
+    /// A log that cannot be read.
+    pub fn replay<S: Projection>(
+        &mut self,
+        reader: &LogReader,
+        (topic, partition): (&str, i32),
+        applied: u64,
+        mut wanted: BTreeSet<u64>,
+    ) -> anyhow::Result<Replay>
+    where
+        Self: Take<S::Change>,
+    {
+        wanted.insert(applied);
+        let mut digests = BTreeMap::from([(0, 0)]);
+        let (mut dead, mut changes) = (0, Vec::new());
+        let replayed = replay::<S>(reader, topic, partition, |raw, decision, fold| {
+            if raw.offset < applied {
+                dead += u64::from(decision.verdict == Verdict::Malformed);
+                fold.changes(decision, &mut changes);
+                changes.drain(..).for_each(|change| self.take(change));
             }
-        };
-        fold.evolve(&decision);
-        if matches!(decision.verdict, Verdict::RulesActivated(_)) {
-            // Decoded a moment ago, so it can be adopted.
-            let _ = decoder.adopt(payload.unwrap_or_default());
-        }
-        if raw.offset < applied {
-            replay.dead += u64::from(decision.verdict == Verdict::Malformed);
-            fold.changes(&decision, &mut changes);
-            changes.drain(..).for_each(|change| expected.take(change));
-        }
-        let next = raw.offset + 1;
-        if wanted.contains(&next) {
-            replay.digests.insert(next, fold.header().digest);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(replay)
+            if wanted.contains(&(raw.offset + 1)) {
+                digests.insert(raw.offset + 1, fold.header().digest);
+            }
+        })?;
+        let Replayed { end, stopped, .. } = replayed;
+        Ok(Replay { group: S::GROUP, topic: topic.to_owned(), partition, end, dead, digests, stopped })
+    }
 }

@@ -81,7 +81,7 @@ where
             let applied = place.map_or(0, |place| place.next_offset);
             let wanted = processes.iter().filter(|p| p.topic == topic && p.partition == partition);
             let wanted = wanted.map(|position| position.next_offset).collect();
-            expected::replay::<S>(reader, &topic, partition, applied, wanted, expected)
+            expected.replay::<S>(reader, (&topic, partition), applied, wanted)
         })
         .collect()
 }

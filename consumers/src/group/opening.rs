@@ -92,11 +92,9 @@ pub async fn open<S: Projection>(
     let (decoder, rules) = Decoder::with_rules(&place.active_rules)?;
     let rules = rules.as_ref().and_then(ActiveRules::of);
     let mut fold = Fold::resume(partition, S::empty(Scope::Partial), header_of(&place), rules);
-    let (config, next, hash) = (config.clone(), place.next_offset, place.last_record_hash);
     let replays = {
-        let decoder = decoder.clone();
-        let topic = S::TOPIC.name(&config.topic_prefix);
-        let look = move || look_back::<S>(&config, &decoder, &topic, partition, next, hash);
+        let (config, decoder, place) = (config.clone(), decoder.clone(), place.clone());
+        let look = move || look_back::<S>(&config, &decoder, &place);
         tokio::task::spawn_blocking(look).await.map_err(|error| NotOpened::Stop(error.to_string()))??
     };
     for (envelope, sighting) in replays {
@@ -165,11 +163,10 @@ type Remembered = Vec<((Uuid, Option<Fingerprint>), Sighting)>;
 fn look_back<S: Projection>(
     config: &Config,
     decoder: &Decoder,
-    topic: &str,
-    partition: i32,
-    next: u64,
-    hash: Bytes<8>,
+    place: &Model,
 ) -> Result<Remembered, NotOpened> {
+    let Model { topic, partition_id: partition, next_offset: next, last_record_hash: hash, .. } = place;
+    let (partition, next) = (*partition, *next);
     let reader = log::reader(config).map_err(|error| NotOpened::Stop(error.to_string()))?;
     let (low, high) = reader.bounds(topic, partition).map_err(|e| NotOpened::LogUnavailable(e.into()))?;
     let another = |what: &str| {

@@ -77,6 +77,9 @@ struct Owned<S: Projection> {
     waiting: Vec<RawRecord>,
 }
 
+/// Workers by partition and generation.
+type Returning<S> = Arc<Mutex<HashMap<(i32, u64), Worker<S>>>>;
+
 /// One group on one instance.
 pub struct Group<S: Projection> {
     config: Config,
@@ -88,7 +91,7 @@ pub struct Group<S: Projection> {
     topic: String,
     owned: HashMap<i32, Owned<S>>,
     /// Workers on their way back from a transaction or an opening.
-    returning: Arc<Mutex<HashMap<(i32, u64), Worker<S>>>>,
+    returning: Returning<S>,
     status: Arc<Mutex<GroupStatus>>,
     generations: u64,
     held: bool,

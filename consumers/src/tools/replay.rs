@@ -1,10 +1,10 @@
 //! `consumers replay`: folds the log from its beginning and prints where it comes to. Writes nothing.
 
-use crate::{config::Config, log, log::Decoder, projection::Projection};
+use crate::{config::Config, log, projection::Projection, replay::replay};
 use chassis::log_reader::LogReader;
-use domain::{Fold, LogPosition, Scope, Verdict, accounts::Accounts, coupons::Coupons, digest::record_hash};
+use domain::{Fold, accounts::Accounts, coupons::Coupons};
 use serde::Serialize;
-use std::{ops::ControlFlow, time::Instant};
+use std::time::Instant;
 
 /// Where a partition comes to.
 #[derive(Debug, Serialize)]
@@ -54,25 +54,9 @@ fn topic<S: Projection>(config: &Config, reader: &LogReader, all: &mut Vec<Repla
 /// # Errors
 /// See [`run`].
 pub fn fold<S: Projection>(reader: &LogReader, topic: &str, partition: i32) -> anyhow::Result<Fold<S>> {
-    let (low, end) = reader.bounds(topic, partition)?;
-    let mut fold = Fold::new(partition, S::empty(Scope::Full));
-    let mut decoder = Decoder::default();
-    let mut stopped = Ok(());
-    reader.scan(topic, partition, low..end, |raw| {
-        let payload = raw.payload.as_deref();
-        let mut step = || -> anyhow::Result<()> {
-            let decoded = decoder.decode(S::TOPIC, payload)?;
-            let timestamp_ms = raw.append_time_ms.unwrap_or_default();
-            let at = LogPosition { offset: raw.offset, timestamp_ms, record_hash: record_hash(payload) };
-            let decision = fold.decide(at, decoded.input()).map_err(|why| anyhow::anyhow!("{why:?}"))?;
-            fold.evolve(&decision);
-            if matches!(decision.verdict, Verdict::RulesActivated(_)) {
-                decoder.adopt(payload.unwrap_or_default())?;
-            }
-            Ok(())
-        };
-        stopped = step().map_err(|error| error.context(format!("{topic}-{partition} offset {}", raw.offset)));
-        if stopped.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    stopped.map(|()| fold)
+    let replayed = replay::<S>(reader, topic, partition, |_, _, _| {})?;
+    match replayed.stopped {
+        Some(reason) => anyhow::bail!("{topic}-{partition} {reason}"),
+        None => Ok(replayed.fold),
+    }
 }

@@ -49,17 +49,16 @@ fn render(metrics: Option<&PrometheusHandle>) -> String {
     metrics.map(PrometheusHandle::render).unwrap_or_default()
 }
 
+/// What the guard compares with, and how it says no.
+type Guard = (Arc<str>, fn() -> Response);
+
 /// Puts a bearer token before a router; `refuse` makes the 401.
 pub fn guarded(router: Router, token: &str, refuse: fn() -> Response) -> Router {
     let token: Arc<str> = token.into();
     router.layer(middleware::from_fn_with_state((token, refuse), check))
 }
 
-async fn check(
-    State((token, refuse)): State<(Arc<str>, fn() -> Response)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn check(State((token, refuse)): State<Guard>, request: Request, next: Next) -> Response {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if is_bearer(header, &token) { next.run(request).await } else { refuse() }
 }
