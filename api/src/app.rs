@@ -114,7 +114,7 @@ impl App {
         metrics: Option<PrometheusHandle>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let secrets = config.secrets()?;
+        let (secrets, max_in_flight) = (config.secrets()?, config.in_flight()?);
         let partitions = ingress::partitions(&config.topic_prefix);
         let (foundation, start) = {
             let (config, secrets, partitions) = (config.clone(), secrets.clone(), partitions.clone());
@@ -141,6 +141,8 @@ impl App {
             appender: Arc::new(appender(&config, &accounts, &coupons).await?),
             read_index,
             in_flight: Arc::new(AtomicUsize::new(0)),
+            max_in_flight,
+            decide_seconds: metrics::histogram!(metric::DECIDE_SECONDS),
             truncated: started.teller(),
         };
         let condition = Arc::new(Ingoing {
@@ -160,7 +162,11 @@ impl App {
     /// # Errors
     /// Why the process must end.
     pub async fn run(mut self, public: Vec<TcpListener>, admin: TcpListener) -> anyhow::Result<()> {
-        let limits = Limits { max_connections: self.config.max_connections, ..Limits::default() };
+        let limits = Limits {
+            max_connections: self.config.max_connections,
+            header_timeout: Duration::from_millis(self.config.header_timeout_ms),
+            ..Limits::default()
+        };
         let router = http::routes(self.shared.clone());
         let mut servers = tokio::task::JoinSet::new();
         for listener in public {
@@ -275,6 +281,8 @@ fn shared(
         mode,
         opening_balance,
         condition,
+        requests: metric::RequestMetrics::default(),
+        bench_noop: config.bench_noop,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Settings of the ingress. None of them influences a decision: those stand in the log.
 
+use crate::limits;
 use schemas::records::Mode;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -21,7 +22,10 @@ pub struct Config {
     pub admin_listen: String,
     pub linger_ms: u32,
     pub max_connections: usize,
+    pub max_in_flight: usize,
+    pub header_timeout_ms: u64,
     pub secure_cookies: bool,
+    pub bench_noop: bool,
     pub email_key: String,
     pub fingerprint_key: String,
     pub session_key: String,
@@ -38,9 +42,12 @@ impl Default for Config {
             instance: format!("api-{}", std::process::id()),
             listen: "127.0.0.1:3000,127.0.0.1:8080".into(),
             admin_listen: "127.0.0.1:3001".into(),
-            linger_ms: 0,
+            linger_ms: 1,
             max_connections: 10_000,
+            max_in_flight: limits::MAX_IN_FLIGHT,
+            header_timeout_ms: 10_000,
             secure_cookies: false,
+            bench_noop: false,
             email_key: String::new(),
             fingerprint_key: String::new(),
             session_key: String::new(),
@@ -113,6 +120,18 @@ impl Config {
         })
     }
 
+    /// Requests that may wait for their record at once.
+    ///
+    /// # Errors
+    /// None at all, or more than the producer's queue is made for.
+    pub fn in_flight(&self) -> Result<usize, BadSetting> {
+        if (1..=limits::MAX_IN_FLIGHT).contains(&self.max_in_flight) {
+            return Ok(self.max_in_flight);
+        }
+        let problem = format!("{} is not from 1 to {}", self.max_in_flight, limits::MAX_IN_FLIGHT);
+        Err(BadSetting { variable: "MAX_IN_FLIGHT", problem })
+    }
+
     /// Addresses of the public listener.
     ///
     /// # Errors
@@ -164,5 +183,8 @@ mod tests {
         assert_eq!(error, "TIDEMARK_SESSION_KEY: 2 bytes; a key has at least 16");
         let config = Config { listen: "localhost".into(), ..Config::default() };
         assert!(config.listen_addresses().is_err());
+        let config = Config { max_in_flight: 0, ..Config::default() };
+        let error = config.in_flight().expect_err("nobody could be served").to_string();
+        assert_eq!(error, "TIDEMARK_MAX_IN_FLIGHT: 0 is not from 1 to 20000");
     }
 }

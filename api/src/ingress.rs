@@ -61,11 +61,15 @@ pub struct Ingress {
     pub read_index: ReadIndex,
     /// Requests waiting for their record.
     pub in_flight: Arc<AtomicUsize>,
+    /// How many may wait at once.
+    pub max_in_flight: usize,
+    /// From the hand-over to the producer until the fold answered.
+    pub decide_seconds: metrics::Histogram,
     /// Set where the log turned out to be shorter than what was folded.
     pub truncated: Arc<dyn Fn(String) + Send + Sync>,
 }
 
-/// One of `MAX_IN_FLIGHT` places.
+/// One of `max_in_flight` places.
 struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
@@ -145,14 +149,14 @@ impl Ingress {
         }
         let pending = Failure::Pending { topic: S::TOPIC, partition, event_id: envelope.0 };
         let answered = await_answer(wait.answer, &wait.acknowledged, pending).await;
-        metrics::histogram!(metric::DECIDE_SECONDS).record(began.elapsed().as_secs_f64());
+        self.decide_seconds.record(began.elapsed().as_secs_f64());
         answered
     }
 
     fn place(&self) -> Result<Place, Failure> {
         let before = self.in_flight.fetch_add(1, Ordering::AcqRel);
         let place = Place(self.in_flight.clone());
-        if before >= limits::MAX_IN_FLIGHT { Err(shed("in_flight")) } else { Ok(place) }
+        if before >= self.max_in_flight { Err(shed("in_flight")) } else { Ok(place) }
     }
 
     /// Makes sure that the partition holds all that the log held when this was called.

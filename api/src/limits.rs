@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Requests that wait for their record at once; more are shed with 503 `OVERLOADED`.
+/// Most requests that may be set to wait for their record at once; more are shed with 503 `OVERLOADED`.
 pub const MAX_IN_FLIGHT: usize = 20_000;
 /// Records in the producer's queue; above the waiters, so that the queue is never the first to be full.
 pub const PRODUCER_QUEUE_MESSAGES: u32 = 25_000;

@@ -1,6 +1,8 @@
 //! Names of the ingress' metrics, in one place. No ids as labels.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Counter, Histogram, Unit, describe_counter, describe_gauge, describe_histogram};
+use parking_lot::RwLock;
+use std::{collections::HashMap, time::Duration};
 
 /// Requests by route, method and status.
 pub const REQUESTS: &str = "tidemark_http_requests_total";
@@ -32,4 +34,31 @@ pub fn describe() {
     describe_histogram!(DECIDE_SECONDS, Unit::Seconds, "From the producer to the fold's answer");
     describe_gauge!(NEXT_OFFSET, "Next offset to fold");
     describe_gauge!(STOPPED_PARTITIONS, "Partitions stopped by something that must not be skipped");
+}
+
+/// Counts requests through handles that were made once: a name with labels costs more than the rest of the edge.
+#[derive(Default)]
+pub struct RequestMetrics {
+    handles: RwLock<HashMap<RequestKind, (Counter, Histogram)>>,
+}
+
+/// Route, method, status. Routes are templates, so there are few.
+type RequestKind = (String, &'static str, u16);
+
+impl RequestMetrics {
+    /// Counts one request.
+    pub fn count(&self, route: &str, method: &'static str, status: u16, took: Duration) {
+        let kind = (route.to_owned(), method, status);
+        let known = self.handles.read().get(&kind).cloned();
+        let (counter, histogram) = known.unwrap_or_else(|| self.make(kind));
+        counter.increment(1);
+        histogram.record(took.as_secs_f64());
+    }
+
+    fn make(&self, kind: RequestKind) -> (Counter, Histogram) {
+        let (route, method, status) = kind.clone();
+        let counter = metrics::counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string());
+        let histogram = metrics::histogram!(REQUEST_SECONDS, "route" => route);
+        self.handles.write().entry(kind).or_insert((counter, histogram)).clone()
+    }
 }

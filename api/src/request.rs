@@ -141,8 +141,8 @@ mod tests {
     fn a_derived_event_id_is_golden() {
         let user = Principal::User(UserId::new(7).expect("in bounds"));
         let (event_id, fingerprint) = identity().envelope(user, TARGET, &RetryKey::Client("k".into()), b"{}");
-        assert_eq!(event_id.to_string(), "GOLDEN-EVENT-ID");
-        assert_eq!(format!("{fingerprint:?}"), "GOLDEN-FINGERPRINT");
+        assert_eq!(event_id.to_string(), "156c2dfc-aa89-5bde-bcce-60a3d1ed4f7f");
+        assert_eq!(format!("{fingerprint:?}"), "Some(Fingerprint(0bffb51903fd2087493c267f7eb9f67e))");
     }
 
     #[test]

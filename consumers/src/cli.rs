@@ -26,6 +26,23 @@ pub enum Command {
     },
     /// Fold the log from its beginning and print offsets, digests and speed as JSON. Writes nothing.
     Replay,
+    /// For benchmarks: append claims of distinct users.
+    #[command(hide = true)]
+    Backlog {
+        /// How many.
+        #[arg(long)]
+        claims: u64,
+    },
+    /// For benchmarks: insert the rows of such a backlog without any projection.
+    #[command(hide = true)]
+    RawInserts {
+        /// How many.
+        #[arg(long)]
+        rows: u64,
+        /// Connections that insert at once.
+        #[arg(long, default_value_t = 8)]
+        writers: u64,
+    },
 }
 
 /// Runs a subcommand.
@@ -51,8 +68,19 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         }
         Command::Replay => {
             let replayed = tokio::task::spawn_blocking(move || tools::replay::run(&config)).await??;
-            writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&replayed)?)?;
+            print(&replayed)?;
+        }
+        Command::Backlog { claims } => {
+            let appended = tokio::task::spawn_blocking(move || tools::measure::backlog(&config, claims));
+            print(&appended.await??)?;
+        }
+        Command::RawInserts { rows, writers } => {
+            print(&tools::measure::raw_inserts(&config, rows, writers).await?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(value)?)?)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Records in one transaction.
-pub const MAX_BATCH_RECORDS: usize = 300;
+/// Records in one transaction: the largest bucket of `migrations::bulk`, so that a full batch is one statement a table.
+pub const MAX_BATCH_RECORDS: usize = 256;
 /// Records of one partition that wait for its transaction; then polling rests until one is done.
 pub const MAX_WAITING_RECORDS: usize = 4 * MAX_BATCH_RECORDS;
 /// Records taken from the client before other inputs get their turn.

@@ -108,9 +108,9 @@ pub async fn of_user(
                 let expired = now_ms >= coupon.terms.expires_at_ms;
                 let status = if expired { "EXPIRED" } else { "AVAILABLE" };
                 if wanted.as_deref().is_none_or(|wanted| wanted == status) {
-                    let mut item = piece(&won, &coupon.terms);
-                    item["status"] = status.into();
-                    found.push((won.user_coupon_id(), item));
+                    let expires = iso(coupon.terms.expires_at_ms);
+                    let item = Piece { status: Some(status), ..Piece::new(&won, &coupon.terms, &expires) };
+                    found.push((won.user_coupon_id(), json!(item)));
                 }
             }
         });
@@ -210,7 +210,8 @@ fn won(answer: &Answer<CouponOutcome>) -> Result<Won, ApiError> {
 pub fn answered(app: &App, answer: &Answer<CouponOutcome>) -> Result<Response, ApiError> {
     let won = won(answer)?;
     let terms = terms_of(app, &won).ok_or(Code::Internal)?;
-    let response = (StatusCode::CREATED, Json(piece(&won, &terms))).into_response();
+    let expires = iso(terms.expires_at_ms);
+    let response = (StatusCode::CREATED, Json(Piece::new(&won, &terms, &expires))).into_response();
     Ok(replayed(response, answer.replayed))
 }
 
@@ -220,19 +221,43 @@ fn terms_of(app: &App, won: &Won) -> Option<Arc<CouponTerms>> {
     app.ingress.coupons.cell(home).look(|fold| fold.state().coupon(id).loaded().map(|c| c.terms.clone()))
 }
 
-fn piece(won: &Won, terms: &CouponTerms) -> Value {
-    let expires = iso(terms.expires_at_ms);
-    json!({
-        "userCouponId": won.user_coupon_id(),
-        "couponId": won.coupon_id,
-        "userId": won.user_id.get(),
-        "couponName": terms.name,
-        "discountRate": Percent::to_json(terms.rate_bp),
-        "expiredAt": expires,
-        "expiresAt": expires,
-        "remainingQuantity": won.remaining(),
-        "data": {"id": won.user_coupon_id()},
-    })
+/// A piece of a coupon on the wire.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Piece<'a> {
+    user_coupon_id: u64,
+    coupon_id: u32,
+    user_id: u64,
+    coupon_name: &'a str,
+    discount_rate: Value,
+    expired_at: &'a str,
+    expires_at: &'a str,
+    remaining_quantity: u32,
+    data: PieceId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct PieceId {
+    id: u64,
+}
+
+impl<'a> Piece<'a> {
+    fn new(won: &Won, terms: &'a CouponTerms, expires: &'a str) -> Self {
+        Self {
+            user_coupon_id: won.user_coupon_id(),
+            coupon_id: won.coupon_id,
+            user_id: won.user_id.get(),
+            coupon_name: &terms.name,
+            discount_rate: Percent::to_json(terms.rate_bp),
+            expired_at: expires,
+            expires_at: expires,
+            remaining_quantity: won.remaining(),
+            data: PieceId { id: won.user_coupon_id() },
+            status: None,
+        }
+    }
 }
 
 /// Marks an answer that an earlier record gave.

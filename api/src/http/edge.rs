@@ -1,7 +1,6 @@
 //! The outermost layer: every error gets its JSON body and language here, keys are echoed, requests are counted.
 
 use super::{ApiError, Code, Shared};
-use crate::metric;
 use axum::{
     Router,
     body::Body,
@@ -39,7 +38,8 @@ async fn around(State(app): State<Shared>, request: Request, next: Next) -> Resp
     {
         response.headers_mut().insert(IDEMPOTENCY_KEY, key);
     }
-    count(route.as_ref().map_or("none", MatchedPath::as_str), method, response.status(), began);
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    app.requests.count(route, method, response.status().as_u16(), began.elapsed());
     response
 }
 
@@ -71,14 +71,6 @@ fn method_name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
-}
-
-fn count(route: &str, method: &'static str, status: StatusCode, began: Instant) {
-    let (route, status) = (route.to_owned(), status.as_str().to_owned());
-    metrics::histogram!(metric::REQUEST_SECONDS, "route" => route.clone())
-        .record(began.elapsed().as_secs_f64());
-    metrics::counter!(metric::REQUESTS, "route" => route, "method" => method, "status" => status)
-        .increment(1);
 }
 
 /// A handler that panicked; the text goes to the log, not to the client.

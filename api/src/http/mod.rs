@@ -12,7 +12,7 @@ mod wire;
 
 pub use error::{ApiError, Code};
 
-use crate::{ingress::Ingress, request::Identity, session::Sessions};
+use crate::{ingress::Ingress, metric::RequestMetrics, request::Identity, session::Sessions};
 use axum::{
     Router,
     routing::{get, post},
@@ -36,6 +36,10 @@ pub struct App {
     pub opening_balance: i64,
     /// Health and readiness.
     pub condition: Arc<dyn Condition>,
+    /// Counts requests.
+    pub requests: RequestMetrics,
+    /// Whether `POST /noop` is served, for benchmarks.
+    pub bench_noop: bool,
 }
 
 /// Shared by all handlers.
@@ -53,10 +57,16 @@ pub fn routes(app: Shared) -> Router {
         .route("/api/users/{id}/coupons", get(coupons::of_user))
         .route("/api/requests/{id}", get(requests::outcome))
         .with_state(app.clone());
+    let router = if app.bench_noop { router.route("/noop", post(noop)) } else { router };
     edge::wrap(router, app)
         .route("/health", get(move || async move { axum::Json(health.health()) }))
         .route("/ready", get(move || async move { chassis::admin::ready(ready.as_ref()) }))
         .layer(CatchPanicLayer::custom(edge::panicked))
+}
+
+/// What the server costs without the log: the yardstick of `cargo stack bench ingress`.
+async fn noop() -> axum::http::StatusCode {
+    axum::http::StatusCode::CREATED
 }
 
 /// The admin listener's own routes, without its guard.

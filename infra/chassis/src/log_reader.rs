@@ -86,6 +86,8 @@ impl LogReader {
     }
 
     fn ask_ends(&self, wanted: &[(String, i32)]) -> Result<Vec<u64>, KafkaError> {
+        // Nothing is assigned, so nothing but errors can come; unread they would pile up while brokers are away.
+        while self.consumer.poll(Duration::ZERO).is_some() {}
         let mut list = TopicPartitionList::with_capacity(wanted.len());
         for (topic, partition) in wanted {
             list.add_partition_offset(topic, *partition, Offset::End)?;
