@@ -199,7 +199,9 @@ impl App {
         let refuse = || ApiError::from(Code::Unauthenticated).render(true);
         let guarded =
             admin::guarded(http::admin_routes(self.shared.clone()), &self.secrets.admin_token, refuse);
-        admin::open_routes(self.shared.condition.clone(), self.metrics.clone()).merge(guarded)
+        admin::open_routes(self.shared.condition.clone(), self.metrics.clone())
+            .method_not_allowed_fallback(http::wrong_method)
+            .merge(guarded)
     }
 }
 

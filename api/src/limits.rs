@@ -12,7 +12,7 @@ pub const PRODUCER_QUEUE_KBYTES: u32 = 65_536;
 pub const DELIVERY_TIMEOUT_MS: u32 = 3_000;
 /// From `send` to an HTTP answer, whatever it is.
 pub const ANSWER_DEADLINE: Duration = Duration::from_millis(4_500);
-/// From the brokers' acknowledgement to a 202, where the own tail lags.
+/// From `send` to a 202, where the brokers have the record and the own tail lags.
 pub const FOLD_WAIT: Duration = Duration::from_secs(2);
 /// A read index, from the question to the folded answer; then 503.
 pub const READ_INDEX: Duration = Duration::from_secs(1);
@@ -24,6 +24,8 @@ pub const SESSION_FRESHNESS: Duration = Duration::from_secs(1);
 pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 /// Request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1_024;
+/// Of a larger body, read and thrown away before the 413, in bytes; beyond it the connection is closed at once.
+pub const MAX_DISCARDED_BYTES: usize = 1_024 * 1_024;
 /// From the end of the headers to the end of the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// `Idempotency-Key`, in characters.

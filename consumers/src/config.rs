@@ -29,7 +29,6 @@ pub struct Config {
     pub email_key: String,
     pub fingerprint_key: String,
     pub api_admin_urls: String,
-    pub consumers_admin_urls: String,
 }
 
 impl Default for Config {
@@ -54,7 +53,6 @@ impl Default for Config {
             email_key: String::new(),
             fingerprint_key: String::new(),
             api_admin_urls: String::new(),
-            consumers_admin_urls: String::new(),
         }
     }
 }

@@ -48,8 +48,7 @@ impl ActiveRules {
     /// What a record would put in force; `None` where its numbers make no sense.
     #[must_use]
     pub fn of(record: &RulesActivated) -> Option<Self> {
-        let sensible = record.version >= 1 && record.opening_balance >= 0 && record.order_ttl_ms >= 1;
-        sensible.then(|| Self {
+        record.is_sensible().then(|| Self {
             version: record.version,
             log_id: record.log_id,
             mode: record.mode,

@@ -191,7 +191,7 @@ pub fn decode_founding(payload: &[u8]) -> Result<Option<RulesActivated>, CodecEr
     let Some((id, rules)) = read_rules(payload) else {
         return Ok(None);
     };
-    if !lists_itself(&rules, id) {
+    if !lists_itself(&rules, id) || !rules.is_sensible() {
         return Ok(None);
     }
     // The strict decoder has the last word: the same bytes must found a log for everybody.

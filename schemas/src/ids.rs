@@ -159,6 +159,14 @@ bounded_id!(/// A coupon, 1 .. 2^21 - 1.
 mod tests {
     use super::*;
 
+    /// Golden: a log's key checks and fingerprints must come out the same in every version.
+    #[test]
+    fn truncated_hmacs_are_golden() {
+        assert_eq!(format!("{:?}", KeyCheck::of(&[1; 32])), "KeyCheck(98cbafdb8fce5545cd2e86f0f87ac747)");
+        assert_eq!(format!("{:?}", Fingerprint::of(&[1; 32], &[b"POST", b"/x", b"{}"])), "Fingerprint(aeb84285eb292590ac25cb0f2fdbee63)");
+        assert_ne!(Fingerprint::of(&[1; 32], &[b"ab", b"c"]), Fingerprint::of(&[1; 32], &[b"a", b"bc"]));
+    }
+
     #[test]
     fn ids_outside_their_bounds_cannot_be_made() {
         assert_eq!(UserId::from_wire(0), None);

@@ -80,6 +80,14 @@ RulesActivated {
     fingerprint_key_check: KeyCheck,
     schemas: Vec<RegisteredSchema>,
 });
+impl RulesActivated {
+    /// Whether its numbers make sense; rules that do not found nothing and change nothing.
+    #[must_use]
+    pub const fn is_sensible(&self) -> bool {
+        self.version >= 1 && self.opening_balance >= 0 && self.order_ttl_ms >= 1
+    }
+}
+
 record!(/// A person asked for an account.
 SignedUp { email_hmac: Option<EmailHmac>, account: Option<AccountId> });
 record!(/// A session was ended before it expired.

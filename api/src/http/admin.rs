@@ -79,6 +79,25 @@ pub async fn create_coupon(
     answer(&submit(&app, record.into()).await?, StatusCode::CREATED)
 }
 
+/// `GET /admin/coupons/{id}`: how many are left, as this moment's log says.
+pub async fn show_coupon(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let id = coupon_id(&id)?;
+    let home = partition::of_id(id.to_wire(), Topic::Coupon);
+    let log = &app.ingress.coupons;
+    app.ingress.read_index(log, home).await?;
+    let coupon = log.cell(home).look(|fold| fold.state().coupon(id).loaded().cloned()).ok_or(Code::C006)?;
+    Ok(Json(json!({
+        "couponId": id.get(),
+        "name": coupon.terms.name,
+        "total": coupon.total,
+        "issued": coupon.issued,
+        "remainingQuantity": coupon.total - coupon.issued,
+        "discountRate": Percent::to_json(coupon.terms.rate_bp),
+        "expiresAt": iso(coupon.terms.expires_at_ms),
+        "closedAt": coupon.closed_at_ms.map(iso),
+    })))
+}
+
 /// Body of an extension.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,7 +249,19 @@ async fn submit(app: &App, record: Record) -> Result<Answer<CouponOutcome>, ApiE
     Ok(app.ingress.submit(&app.ingress.coupons, home, &record).await?)
 }
 
-fn answer(answer: &Answer<CouponOutcome>, status: StatusCode) -> Result<Response, ApiError> {
+/// Whether a verdict answers something that an administrator asked.
+pub(super) fn is_answer(verdict: &Verdict<CouponOutcome>) -> bool {
+    use CouponOutcome as O;
+    match verdict {
+        Verdict::Decided(outcome) => {
+            !matches!(outcome, O::Won(_) | O::AlreadyIssued(_) | O::Expired | O::SoldOut | O::NotFound)
+        }
+        _ => false,
+    }
+}
+
+/// The HTTP answer of an administrator's request.
+pub(super) fn answer(answer: &Answer<CouponOutcome>, status: StatusCode) -> Result<Response, ApiError> {
     let opened = |id: &CouponId, name: &str, rate_bp, total: &u32, expires_at_ms| {
         let rate = Percent::to_json(rate_bp);
         json!({"couponId": id.get(), "name": name, "total": total, "discountRate": rate, "expiresAt": iso(expires_at_ms)})

@@ -61,16 +61,21 @@ pub async fn sign_up(
 /// A guest's key opens a session of the account that it made, so it must not be guessable: any 128-bit hex.
 fn guest_key(key: &RetryKey) -> Result<RetryKey, ApiError> {
     match key {
-        RetryKey::Client(text) => match Uuid::try_parse(text) {
-            Ok(uuid) if text.len() == 32 || text.len() == 36 => {
-                Ok(RetryKey::Client(uuid.simple().to_string()))
-            }
-            _ => Err(ApiError::invalid(
-                "for a sign-up, Idempotency-Key must be 128 bits in hex, such as a UUID",
-            )),
-        },
-        other => Ok(other.clone()),
+        RetryKey::Client(text) if is_128_bit_hex(text) => {
+            let uuid = Uuid::try_parse(text).unwrap_or_default();
+            Ok(RetryKey::Client(uuid.simple().to_string()))
+        }
+        RetryKey::Client(_) => {
+            Err(ApiError::invalid("for a sign-up, Idempotency-Key must be 128 bits in hex, such as a UUID"))
+        }
+        // nginx' request id is 128 random bits in hex; whatever a client made up itself is not used.
+        RetryKey::Proxy(text) if is_128_bit_hex(text) => Ok(key.clone()),
+        RetryKey::Proxy(_) | RetryKey::None => Ok(RetryKey::None),
     }
+}
+
+fn is_128_bit_hex(text: &str) -> bool {
+    (text.len() == 32 || text.len() == 36) && Uuid::try_parse(text).is_ok()
 }
 
 /// The HTTP answer of a sign-up, with a fresh session.
@@ -139,8 +144,14 @@ pub async fn log_out(
             expires_at_ms: session.expires_at_ms,
         };
         let answer = app.ingress.submit(&app.ingress.accounts, home, &record.into()).await?;
-        if answer.verdict == Verdict::KeyReused {
-            return Err(Code::KeyReused.into());
+        match answer.verdict {
+            Verdict::Decided(AccountOutcome::SessionRevoked { .. }) => {}
+            Verdict::KeyReused => return Err(Code::KeyReused.into()),
+            other => {
+                // Such as brokers' clocks that are hours behind ours: the session lives, so nobody is told otherwise.
+                tracing::error!(?other, "a session could not be ended");
+                return Err(Code::Internal.into());
+            }
         }
     }
     let response = Json(json!({"success": true})).into_response();

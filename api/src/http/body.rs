@@ -3,11 +3,12 @@
 use super::{ApiError, Code};
 use crate::limits;
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A parsed body; an empty one and `null` read as `{}`.
@@ -32,16 +33,30 @@ impl<T: DeserializeOwned + Serialize, S: Send + Sync> FromRequest<S> for JsonBod
 async fn read(request: Request) -> Result<Bytes, ApiError> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let declared = declared.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    if declared > limits::MAX_BODY_BYTES as u64 {
+    if declared > limits::MAX_DISCARDED_BYTES as u64 {
         return Err(Code::PayloadTooLarge.into());
     }
-    let body = Limited::new(request.into_body(), limits::MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(limits::BODY_TIMEOUT, body).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
-        Ok(Err(_)) => Err(ApiError::invalid("the body broke off")),
-        Err(_) => Err(Code::RequestTimeout.into()),
+    let read = tokio::time::timeout(limits::BODY_TIMEOUT, collect(request.into_body()));
+    read.await.map_err(|_| Code::RequestTimeout)?
+}
+
+/// Keeps what the limit allows. What is over it is read and thrown away up to a limit of its own: a client that is
+/// still sending would find its connection reset, and never read why.
+async fn collect(mut body: Body) -> Result<Bytes, ApiError> {
+    let (mut kept, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| ApiError::invalid("the body broke off"))?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > limits::MAX_DISCARDED_BYTES {
+            break;
+        }
+        if length <= limits::MAX_BODY_BYTES {
+            kept.extend_from_slice(&data);
+        }
     }
+    if length > limits::MAX_BODY_BYTES { Err(Code::PayloadTooLarge.into()) } else { Ok(kept.freeze()) }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -51,6 +66,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Serde would read an array as the fields in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid("a body is a JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(error.to_string()))
 }
 

@@ -5,7 +5,10 @@ use axum::{
     Router,
     body::Body,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, header::ACCEPT_LANGUAGE},
+    http::{
+        HeaderValue, Method, StatusCode,
+        header::{ACCEPT_LANGUAGE, ALLOW},
+    },
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -46,7 +49,16 @@ async fn around(State(app): State<Shared>, request: Request, next: Next) -> Resp
 /// Writes the body of an error that has none yet.
 fn finish(mut response: Response, english: bool) -> Response {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        return error.render(english);
+        let mut rendered = error.render(english);
+        // A 405 says which methods the path takes.
+        if let Some(allow) = response.headers_mut().remove(ALLOW) {
+            rendered.headers_mut().insert(ALLOW, allow);
+        }
+        return rendered;
+    }
+    // All of our own refusals were there; what is left is axum's word on a path that is no UTF-8.
+    if response.status().is_client_error() {
+        return ApiError::invalid("path or query cannot be read").render(english);
     }
     response
 }
@@ -71,6 +83,11 @@ fn method_name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
+}
+
+/// A wrong method on a route outside the edge, such as `/health`.
+pub async fn wrong_method() -> Response {
+    ApiError::from(Code::MethodNotAllowed).render(false)
 }
 
 /// A handler that panicked; the text goes to the log, not to the client.

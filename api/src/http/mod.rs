@@ -10,6 +10,7 @@ mod error;
 mod requests;
 mod wire;
 
+pub use edge::wrong_method;
 pub use error::{ApiError, Code};
 
 use crate::{ingress::Ingress, metric::RequestMetrics, request::Identity, session::Sessions};
@@ -61,6 +62,7 @@ pub fn routes(app: Shared) -> Router {
     edge::wrap(router, app)
         .route("/health", get(move || async move { axum::Json(health.health()) }))
         .route("/ready", get(move || async move { chassis::admin::ready(ready.as_ref()) }))
+        .method_not_allowed_fallback(edge::wrong_method)
         .layer(CatchPanicLayer::custom(edge::panicked))
 }
 
@@ -73,11 +75,13 @@ async fn noop() -> axum::http::StatusCode {
 pub fn admin_routes(app: Shared) -> Router {
     let router = Router::new()
         .route("/admin/coupons", post(admin::create_coupon))
+        .route("/admin/coupons/{id}", get(admin::show_coupon))
         .route("/admin/coupons/{id}/extend", post(admin::extend_coupon))
         .route("/admin/coupons/{id}/close", post(admin::close_coupon))
         .route("/admin/campaigns/{name}/reset", post(admin::reset_campaign))
         .route("/admin/rules/activate", post(admin::activate_rules))
         .route("/admin/positions", get(admin::positions))
+        .route("/api/requests/{id}", get(requests::admin_outcome))
         .with_state(app.clone());
     edge::wrap(router, app).layer(CatchPanicLayer::custom(edge::panicked))
 }

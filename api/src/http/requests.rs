@@ -1,11 +1,12 @@
 //! `GET /api/requests/{topic}-{partition}-{event id}`: what came of a request whose answer was not awaited.
 
-use super::{ApiError, App, Code, Shared, caller::Caller, coupons};
+use super::{ApiError, App, Code, Shared, admin, caller::Caller, coupons};
 use crate::log::{cell::Answer, topic_log::TopicLog};
 use axum::{
     Json,
     body::Bytes,
     extract::{Path, State},
+    http::StatusCode,
     response::Response,
 };
 use domain::{Verdict, accounts::AccountOutcome, coupons::CouponOutcome, fold::State as Fold};
@@ -23,6 +24,9 @@ pub async fn outcome(
     match topic {
         Topic::Coupon => {
             let verdict = find(&app, &app.ingress.coupons, partition, event_id).await?;
+            if admin::is_answer(&verdict) {
+                return Err(Code::RequestNotFound.into()); // Asked on the admin listener, answered there.
+            }
             if let Some(owner) = claimant(&verdict) {
                 caller.act_for(&app, owner).await.map_err(|_| Code::RequestNotFound)?;
             }
@@ -45,6 +49,22 @@ pub async fn outcome(
         }
         Topic::Order => Err(Code::RequestNotFound.into()),
     }
+}
+
+/// The same on the admin listener, for what administrators asked.
+pub async fn admin_outcome(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let (topic, partition, event_id) = parse(&id).ok_or(Code::RequestNotFound)?;
+    if topic != Topic::Coupon {
+        return Err(Code::RequestNotFound.into());
+    }
+    let verdict = find(&app, &app.ingress.coupons, partition, event_id).await?;
+    if !admin::is_answer(&verdict) {
+        return Err(Code::RequestNotFound.into());
+    }
+    Ok(Json(inside(admin::answer(&Answer { verdict, replayed: false }, StatusCode::CREATED)).await))
 }
 
 fn claimant(verdict: &Verdict<CouponOutcome>) -> Option<UserId> {

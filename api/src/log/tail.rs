@@ -16,7 +16,10 @@ use rdkafka::{
 };
 use schemas::codec::{Codec, CodecError, DecodeError, decode_founding};
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -68,6 +71,8 @@ struct Follower<S: State> {
     codecs: Vec<Option<Arc<Codec>>>,
     /// What the ingress encodes with: the newest rules seen.
     current: Arc<ArcSwap<Codec>>,
+    /// Version of the rules that `current` comes from.
+    newest: AtomicI32,
     suspicious: bool,
 }
 
@@ -89,7 +94,10 @@ impl<S: State> Tail<S> {
         consumer.assign(&list)?;
         let codecs = log.cells().iter().map(|_| None).collect();
         let reader = LogReader::new(config.clone())?;
-        Ok(Self { consumer, follower: Follower { log, reader, codecs, current, suspicious: false } })
+        Ok(Self {
+            consumer,
+            follower: Follower { log, reader, codecs, current, newest: AtomicI32::new(0), suspicious: false },
+        })
     }
 
     /// Follows until shutdown.
@@ -98,10 +106,12 @@ impl<S: State> Tail<S> {
     /// See [`Fatal`].
     pub fn run(self, shutdown: &CancellationToken) -> Result<(), Fatal> {
         let Self { consumer, mut follower } = self;
+        let mut last_poll = Instant::now();
         while !shutdown.is_cancelled() {
-            let before = Instant::now();
             let polled = consumer.poll(POLL);
-            follower.suspicious |= before.elapsed() > FROZEN;
+            // From poll to poll, so that no place where the process may have stood still is missed.
+            follower.suspicious |= last_poll.elapsed() > FROZEN;
+            last_poll = Instant::now();
             match polled {
                 None if follower.suspicious => follower.verify(shutdown)?,
                 None => {}
@@ -128,7 +138,7 @@ impl<S: State> Follower<S> {
     fn fold(&mut self, message: &BorrowedMessage<'_>) {
         let partition = message.partition();
         let at = partition as usize;
-        let Some(cell) = self.log.cells().get(at) else { return };
+        let Some(cell) = self.log.cells().get(at).filter(|cell| cell.stopped().is_none()) else { return };
         let Timestamp::LogAppendTime(timestamp_ms) = message.timestamp() else {
             self.stop(
                 cell,
@@ -160,30 +170,34 @@ impl<S: State> Follower<S> {
         match cell.apply(position, input) {
             Ok(decision) if matches!(decision.verdict, Verdict::RulesActivated(_)) => self.adopt(at),
             Ok(_) => {}
-            Err(reason) => {
-                tracing::error!(topic = %self.log.name(), partition, %reason, "partition stopped");
-            }
+            Err(reason) => self.report(cell, &reason),
         }
     }
 
     fn stop(&self, cell: &Cell<S>, why: &str, offset: i64) {
-        if cell.stopped().is_some() {
-            return;
-        }
         let (topic, partition) = (self.log.name(), cell.partition());
         let reason = cell.stop(format!("{topic}-{partition} stopped at offset {offset}: {why}").into());
-        metrics::gauge!(metric::STOPPED_PARTITIONS, "topic" => topic.to_string()).increment(1.0);
-        tracing::error!(%topic, partition, offset, %reason, "partition stopped; nothing is skipped");
+        self.report(cell, &reason);
+    }
+
+    fn report(&self, cell: &Cell<S>, reason: &str) {
+        let topic = self.log.name().to_string();
+        metrics::gauge!(metric::STOPPED_PARTITIONS, "topic" => topic.clone()).increment(1.0);
+        tracing::error!(topic, partition = cell.partition(), reason, "partition stopped; nothing is skipped");
     }
 
     /// New rules list the schemas to read and write with from here on.
     fn adopt(&mut self, at: usize) {
-        let schemas = self.log.cells()[at].look(|fold| fold.rules().map(|rules| rules.schemas.clone()));
-        match Codec::new(&schemas.unwrap_or_default()) {
+        let rules = self.log.cells()[at].look(|fold| fold.rules().cloned());
+        let (version, schemas) = rules.map(|rules| (rules.version, rules.schemas)).unwrap_or_default();
+        match Codec::new(&schemas) {
             Ok(codec) => {
                 let codec = Arc::new(codec);
                 self.codecs[at] = Some(codec.clone());
-                self.current.store(codec);
+                // Another partition may still be reading its older rules: only a newer version is written with.
+                if self.newest.fetch_max(version, Ordering::AcqRel) <= version {
+                    self.current.store(codec);
+                }
             }
             Err(error) => {
                 let cell = &self.log.cells()[at];
@@ -207,6 +221,10 @@ impl<S: State> Follower<S> {
             loop {
                 if shutdown.is_cancelled() {
                     return Ok(());
+                }
+                let end = self.reader.bounds(self.log.name(), cell.partition()).map(|(_, end)| end);
+                if end.is_ok_and(|end| end < next_offset) {
+                    return Err(another("the log ends before the last folded record"));
                 }
                 match self.reader.record(self.log.name(), cell.partition(), last) {
                     Ok(record) if record_hash(record.payload.as_deref()) == expected => break,

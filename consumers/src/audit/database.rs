@@ -1,7 +1,7 @@
 //! What MySQL holds, read in one snapshot, so that an audit is exact while projections go on writing.
 
 use super::{expected::Expected, report::Report};
-use crate::{config::Config, projection::coupons::model_of};
+use crate::projection::coupons::model_of;
 use migrations::entity::{campaigns, coupons, projection_offset, user_coupons, users};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, IsolationLevel, TransactionTrait};
 use std::{collections::BTreeMap, fmt::Debug};
@@ -12,7 +12,6 @@ const PAGE_ROWS: u64 = 10_000;
 /// All tables at one moment.
 pub struct Snapshot {
     places: Vec<projection_offset::Model>,
-    topic_prefix: String,
     users: BTreeMap<u64, users::Model>,
     coupons: BTreeMap<u64, coupons::Model>,
     claims: BTreeMap<u64, user_coupons::Model>,
@@ -32,7 +31,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// The database's own.
-    pub async fn take(db: &DatabaseConnection, config: &Config) -> Result<Self, DbErr> {
+    pub async fn take(db: &DatabaseConnection) -> Result<Self, DbErr> {
         let snapshot = db.begin_with_config(Some(IsolationLevel::RepeatableRead), None).await?;
         let places = projection_offset::Entity::find().all(&snapshot).await?;
         let mut users = BTreeMap::new();
@@ -57,15 +56,13 @@ impl Snapshot {
         let campaigns =
             campaigns::all(&snapshot).await?.into_iter().map(|row| (row.name, row.coupon_id)).collect();
         snapshot.rollback().await?;
-        Ok(Self { places, topic_prefix: config.topic_prefix.clone(), users, coupons, claims, campaigns })
+        Ok(Self { places, users, coupons, claims, campaigns })
     }
 
     /// Where a projection stands.
-    pub fn place(&self, group: &str, partition: i32) -> Option<&projection_offset::Model> {
+    pub fn place(&self, group: &str, topic: &str, partition: i32) -> Option<&projection_offset::Model> {
         self.places.iter().find(|place| {
-            place.group_name == group
-                && place.partition_id == partition
-                && place.topic.starts_with(self.topic_prefix.as_str())
+            place.group_name == group && place.partition_id == partition && place.topic == topic
         })
     }
 

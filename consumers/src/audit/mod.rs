@@ -37,7 +37,7 @@ pub async fn run(config: &Config, settle: Duration) -> anyhow::Result<Report> {
     // First the processes, then the database, then the log's ends: each can only be behind the one after it.
     let mut report = Report::new(caught_up.then_some(waited));
     let processes = processes::ask(config, &mut report).await;
-    let snapshot = Snapshot::take(&db, config).await.context("reading MySQL")?;
+    let snapshot = Snapshot::take(&db).await.context("reading MySQL")?;
     db.close().await.ok();
     let config = config.clone();
     let audited = move || compare(&config, &snapshot, &processes, report);
@@ -56,7 +56,7 @@ fn compare(
     replays.extend(replay::<Accounts>(config, &reader, snapshot, processes, &mut expected)?);
     replays.extend(replay::<Coupons>(config, &reader, snapshot, processes, &mut expected)?);
     for replay in &replays {
-        report.partition(replay, snapshot.place(replay.group, replay.partition));
+        report.partition(replay, snapshot.place(replay.group, &replay.topic, replay.partition));
     }
     processes::compare(processes, &replays, &mut report);
     snapshot.compare(&expected, &mut report);
@@ -77,7 +77,7 @@ where
     let topic = S::TOPIC.name(&config.topic_prefix);
     (0..S::TOPIC.partitions())
         .map(|partition| {
-            let place = snapshot.place(S::GROUP, partition);
+            let place = snapshot.place(S::GROUP, &topic, partition);
             let applied = place.map_or(0, |place| place.next_offset);
             let wanted = processes.iter().filter(|p| p.topic == topic && p.partition == partition);
             let wanted = wanted.map(|position| position.next_offset).collect();

@@ -232,7 +232,9 @@ where
                     self.owned.remove(&partition);
                     let mut status = self.status.lock();
                     status.next_offsets.remove(&partition);
-                    status.stopped.remove(&partition);
+                    if status.stopped.remove(&partition).is_some() {
+                        metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => S::GROUP).decrement(1.0);
+                    }
                 }
             }
             Input::Opened(partition, generation, result) => {
@@ -442,8 +444,12 @@ where
         self.pause(&partitions);
         let (db, tell) = (self.db.clone(), self.tell.clone());
         tokio::spawn(async move {
-            while !is_writable(&db).await {
+            // Also before the first probe: a server that answers and yet fails must not make this spin.
+            loop {
                 tokio::time::sleep(limits::PROBE_INTERVAL).await;
+                if is_writable(&db).await {
+                    break;
+                }
             }
             let _ = tell.send(Input::DatabaseIsBack);
         });

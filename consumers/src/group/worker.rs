@@ -5,7 +5,13 @@ use super::{
     DeadLetters,
     opening::{Place, progress_of},
 };
-use crate::{config::Config, limits, log::Decoded, metric, projection::Projection};
+use crate::{
+    config::Config,
+    limits,
+    log::{Decoded, MustStop},
+    metric,
+    projection::Projection,
+};
 use chassis::log_reader::RawRecord;
 use domain::{LogPosition, Undecided, Verdict, digest::record_hash};
 use migrations::{
@@ -111,10 +117,11 @@ where
             Failure::Retry | Failure::Outage => Finished::Outage(error.to_string()),
             Failure::Constraint | Failure::Bug => Finished::Fatal(error.to_string()),
         };
-        self.load_ahead(batch).await.map_err(outage)?;
-        for raw in batch {
-            let decoded = match self.place.decoder.decode(S::TOPIC, raw.payload.as_deref()) {
-                Ok(decoded) => decoded,
+        let mut decoded = self.decode(batch);
+        self.load_ahead(&decoded).await.map_err(outage)?;
+        for (n, raw) in batch.iter().enumerate() {
+            let record = match &decoded[n] {
+                Ok(record) => record,
                 Err(stop) => return Ok(Some(stop.to_string())),
             };
             let Some(timestamp_ms) = raw.append_time_ms else {
@@ -123,12 +130,11 @@ where
             let record_hash = record_hash(raw.payload.as_deref());
             let at = LogPosition { offset: raw.offset, timestamp_ms, record_hash };
             let decision = loop {
-                match self.place.fold.decide(at, decoded.input()) {
+                match self.place.fold.decide(at, record.input()) {
                     Ok(decision) => break decision,
                     Err(Undecided::Missing(keys)) => {
                         self.place.fold.state_mut().load(&self.db, &keys).await.map_err(outage)?;
-                        if self.place.fold.decide(at, decoded.input())
-                            == Err(Undecided::Missing(keys.clone()))
+                        if self.place.fold.decide(at, record.input()) == Err(Undecided::Missing(keys.clone()))
                         {
                             let reason = format!("offset {} needs rows that MySQL lost: {keys:?}", at.offset);
                             return Err(Finished::Fatal(reason));
@@ -147,22 +153,25 @@ where
             if matches!(decision.verdict, Verdict::RulesActivated(_)) {
                 let payload = raw.payload.as_deref().unwrap_or_default();
                 self.place.decoder.adopt(payload).map_err(|stop| Finished::Fatal(stop.to_string()))?;
+                // What follows was decoded by the rules before these.
+                decoded.truncate(n + 1);
+                decoded.extend(self.decode(&batch[n + 1..]));
             }
         }
         Ok(None)
     }
 
+    fn decode(&self, batch: &[RawRecord]) -> Vec<Result<Decoded, MustStop>> {
+        batch.iter().map(|raw| self.place.decoder.decode(S::TOPIC, raw.payload.as_deref())).collect()
+    }
+
     /// One round of loads for the whole batch instead of one for each record.
-    async fn load_ahead(&mut self, batch: &[RawRecord]) -> Result<(), DbErr> {
-        let decoded: Vec<Decoded> = batch
-            .iter()
-            .filter_map(|raw| self.place.decoder.decode(S::TOPIC, raw.payload.as_deref()).ok())
-            .collect();
+    async fn load_ahead(&mut self, decoded: &[Result<Decoded, MustStop>]) -> Result<(), DbErr> {
         let records: Vec<_> = decoded
             .iter()
             .filter_map(|decoded| match decoded {
-                Decoded::Record(record) => Some(record.as_ref()),
-                Decoded::Malformed => None,
+                Ok(Decoded::Record(record)) => Some(record.as_ref()),
+                Ok(Decoded::Malformed) | Err(_) => None,
             })
             .collect();
         let keys = self.place.fold.state().wanted(&records);

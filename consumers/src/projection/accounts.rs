@@ -68,7 +68,9 @@ impl Projection for Accounts {
         // First what frees an address, then who may have taken it.
         erased.sort_unstable();
         for (user_id, at_ms) in erased {
-            users::erase(transaction, user_id.get(), at_ms).await?;
+            if !users::erase(transaction, user_id.get(), at_ms).await? {
+                return Err(DbErr::RecordNotFound(format!("MySQL lost user {user_id}")));
+            }
         }
         let rows: Vec<users::Model> = fresh.values().map(model_of).collect();
         users::insert_many(transaction, &rows).await

@@ -97,7 +97,12 @@ impl Projection for Coupons {
         let rows: Vec<_> = rows.into_iter().map(|(id, coupon)| model_of(id, &coupon)).collect();
         coupons::upsert_many(transaction, &rows).await?;
         let issued: Vec<(u64, u64)> = issued.into_iter().collect();
-        coupons::set_issued(transaction, &issued).await?;
+        let found = coupons::set_issued(transaction, &issued).await?;
+        if found != issued.len() as u64 {
+            // Winners without their coupon would be a count that nobody raises.
+            let lost = format!("MySQL lost coupons: {found} of {issued:?} are there");
+            return Err(DbErr::RecordNotFound(lost));
+        }
         claims.sort_unstable_by_key(|row| row.id);
         user_coupons::insert_many(transaction, &claims).await?;
         let pointers: Vec<_> = pointers

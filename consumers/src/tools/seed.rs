@@ -122,7 +122,13 @@ impl Seed<'_> {
             }
         }
         let campaigns = self.folded::<Coupons>(Topic::Coupon, partition::CAMPAIGN_PARTITION).await?;
+        let taken = CouponId::from_wire(CAMPAIGN_COUPON).context("a coupon id")?;
         if campaigns.state().campaign(CAMPAIGN) == Slot::Absent {
+            if campaigns.state().coupon(taken) != Slot::Absent {
+                bail!(
+                    "coupon {CAMPAIGN_COUPON} is somebody else's: sample data needs it for campaign {CAMPAIGN}"
+                );
+            }
             let opened = CampaignOpened {
                 event_id: Uuid::new_v4(),
                 fingerprint: None,

@@ -10,6 +10,10 @@ use schemas::{AccountId, EmailHmac, SessionId, UserId};
 /// Longest time that an ended session is remembered, in ms of log clock: above the life of any session (12 h).
 pub const MAX_REVOCATION_MS: i64 = 24 * 60 * 60 * 1_000;
 
+/// An ended session is remembered this much longer than it would have lived, in ms: its end is by the ingress' wall
+/// clock, the memory by the log's, and neither may be trusted to the second.
+pub const REVOCATION_MARGIN_MS: i64 = 60 * 60 * 1_000;
+
 /// What came of a record of `signup`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountOutcome {

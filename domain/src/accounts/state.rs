@@ -1,7 +1,7 @@
 //! What the accounts fold remembers. Guests cost nothing: they exist because the next number is beyond them.
 
 use crate::{
-    accounts::AccountKey,
+    accounts::{AccountKey, REVOCATION_MARGIN_MS},
     header::Header,
     slot::{Scope, Slot},
 };
@@ -130,7 +130,7 @@ impl Accounts {
             return; // Nothing that a projection writes depends on it.
         }
         while let Some(&(until, old)) = self.revoked_until.first()
-            && until <= now_ms
+            && until.saturating_add(REVOCATION_MARGIN_MS) <= now_ms
         {
             self.revoked_until.pop_first();
             self.revoked.remove(&old);

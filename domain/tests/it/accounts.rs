@@ -3,7 +3,7 @@
 use crate::logs::{START_MS, accounts, verdicts};
 use domain::{
     Scope, Verdict,
-    accounts::{AccountOutcome as O, MAX_REVOCATION_MS},
+    accounts::{AccountOutcome as O, MAX_REVOCATION_MS, REVOCATION_MARGIN_MS},
 };
 use schemas::{AccountId, EmailHmac, Record, SessionId, UserId, Uuid, records::*};
 
@@ -70,7 +70,7 @@ fn an_ended_session_is_dead_and_forgotten_after_it_would_have_ended() {
     let found = verdicts(
         &mut fold,
         vec![
-            revoke(1, 1, START_MS + 1_500),
+            revoke(1, 1, START_MS + 1_500 - REVOCATION_MARGIN_MS),
             revoke(2, 2, START_MS + 60_000),
             revoke(3, 3, START_MS + 4_000 + MAX_REVOCATION_MS + 1),
         ],

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod coupons;
+mod digests;
 mod logs;
 mod properties;
 mod replays;
