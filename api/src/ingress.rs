@@ -5,7 +5,7 @@
 use crate::{
     limits,
     log::{
-        cell::{Answer, Cell, Envelope, Unanswered, acknowledge},
+        cell::{Acknowledgement, Answer, Cell, Envelope, Unanswered},
         producer::{Appender, Delivery, NotTaken},
         read_index::ReadIndex,
         topic_log::TopicLog,
@@ -18,7 +18,7 @@ use schemas::{Record, Topic, Uuid, codec::Codec};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -84,15 +84,15 @@ struct Notice<S: State> {
     partition: i32,
     envelope: Envelope,
     token: u64,
-    acknowledged: Arc<AtomicBool>,
+    acknowledged: Arc<Acknowledgement>,
 }
 
 impl<S: State + Send + 'static> Delivery for Notice<S>
 where
     S::Outcome: Send,
 {
-    fn acknowledged(&self) {
-        acknowledge(&self.acknowledged);
+    fn acknowledged(&self, offset: u64) {
+        self.acknowledged.set(offset);
     }
 
     fn failed(&self) {
@@ -150,7 +150,13 @@ impl Ingress {
         let pending = Failure::Pending { topic: S::TOPIC, partition, event_id: envelope.0 };
         let answered = await_answer(wait.answer, &wait.acknowledged, pending).await;
         self.decide_seconds.record(began.elapsed().as_secs_f64());
-        answered
+        let mut answer = answered?;
+        if envelope.1.is_some() && !answer.replayed {
+            // The record that woke this request may be an earlier attempt of the same client, at another process.
+            let own = wait.acknowledged.offset_within(limits::ACKNOWLEDGEMENT_GRACE).await;
+            answer.replayed = own.is_some() && own != answer.offset;
+        }
+        Ok(answer)
     }
 
     fn place(&self) -> Result<Place, Failure> {
@@ -245,13 +251,13 @@ fn shed(why: &'static str) -> Failure {
 
 async fn await_answer<O>(
     mut answer: tokio::sync::oneshot::Receiver<Result<Answer<O>, Unanswered>>,
-    acknowledged: &AtomicBool,
+    acknowledged: &Acknowledgement,
     pending: Failure,
 ) -> Result<Answer<O>, Failure> {
     let began = tokio::time::Instant::now();
     let mut deadline = began + limits::FOLD_WAIT;
     loop {
-        let acked = || acknowledged.load(Ordering::Acquire);
+        let acked = || acknowledged.offset().is_some();
         match tokio::time::timeout_at(deadline, &mut answer).await {
             Ok(Ok(Ok(answer))) => return Ok(answer),
             Ok(Ok(Err(Unanswered::Stopped(reason)))) => return Err(Failure::Stopped(reason)),

@@ -14,6 +14,8 @@ pub const DELIVERY_TIMEOUT_MS: u32 = 3_000;
 pub const ANSWER_DEADLINE: Duration = Duration::from_millis(4_500);
 /// From `send` to a 202, where the brokers have the record and the own tail lags.
 pub const FOLD_WAIT: Duration = Duration::from_secs(2);
+/// How long a decided request waits for the brokers' word on its own record, to say whether it was a repetition.
+pub const ACKNOWLEDGEMENT_GRACE: Duration = Duration::from_millis(200);
 /// A read index, from the question to the folded answer; then 503.
 pub const READ_INDEX: Duration = Duration::from_secs(1);
 /// A local refusal needs a fold known to be at most this old.

@@ -23,7 +23,7 @@ pub fn replay<S: Projection>(
     reader: &LogReader,
     topic: &str,
     partition: i32,
-    mut each: impl FnMut(&RawRecord, &Decision<S::Outcome>, &Fold<S>),
+    mut each: impl FnMut(&RawRecord<&[u8]>, &Decision<S::Outcome>, &Fold<S>),
 ) -> anyhow::Result<Replayed<S>> {
     let (low, end) = reader.bounds(topic, partition)?;
     anyhow::ensure!(
@@ -49,7 +49,7 @@ pub fn replay<S: Projection>(
 fn step<S: Projection>(
     fold: &mut Fold<S>,
     decoder: &mut Decoder,
-    raw: &RawRecord,
+    raw: &RawRecord<&[u8]>,
 ) -> Result<Decision<S::Outcome>, String> {
     let payload = raw.payload.as_deref();
     let decoded = decoder.decode(S::TOPIC, payload).map_err(|stop| stop.to_string())?;

@@ -57,16 +57,17 @@ impl<A: Clone> ReplayWindow<A> {
         let keyed_from = offset.saturating_sub(reach.keyed_offsets);
         let unkeyed_from = offset.saturating_sub(reach.unkeyed_offsets);
         let since_ms = now_ms.saturating_sub(reach.age_ms);
-        let same = match fingerprint {
-            Some(fingerprint) => self.keyed.find(event_id, Some(fingerprint), keyed_from, since_ms),
-            None => self.unkeyed.find(event_id, Some(()), unkeyed_from, since_ms),
+        let keyed = |fingerprint| self.keyed.find(event_id, fingerprint, keyed_from, since_ms);
+        let unkeyed = || self.unkeyed.find(event_id, None, unkeyed_from, since_ms);
+        let (same, other) = match fingerprint {
+            Some(fingerprint) => (keyed(Some(fingerprint)), keyed(None).is_some() || unkeyed().is_some()),
+            None => (unkeyed(), keyed(None).is_some()),
         };
-        if let Some(answer) = same {
-            return Seen::Replay(answer.cloned());
+        match same {
+            Some(answer) => Seen::Replay(answer.cloned()),
+            None if other => Seen::KeyReused,
+            None => Seen::Fresh,
         }
-        let other = self.keyed.find(event_id, None, keyed_from, since_ms).is_some()
-            || self.unkeyed.find(event_id, None, unkeyed_from, since_ms).is_some();
-        if other { Seen::KeyReused } else { Seen::Fresh }
     }
 
     /// Remembers a record with what is answered to its kind from now on.
@@ -123,6 +124,9 @@ fn hash_of(event_id: Uuid) -> u64 {
 impl<F: Copy + Eq, A> Ring<F, A> {
     /// The latest sighting of the pair (or of the event id under any fingerprint) at or after both limits.
     fn find(&self, event_id: Uuid, fingerprint: Option<F>, from: u64, since_ms: i64) -> Option<Option<&A>> {
+        if self.index.is_empty() {
+            return None;
+        }
         let found = self.index.find(hash_of(event_id), |&seq| {
             let entry = &self.queue[seq.wrapping_sub(self.first_seq) as usize];
             entry.event_id == event_id

@@ -163,7 +163,10 @@ mod tests {
     #[test]
     fn truncated_hmacs_are_golden() {
         assert_eq!(format!("{:?}", KeyCheck::of(&[1; 32])), "KeyCheck(98cbafdb8fce5545cd2e86f0f87ac747)");
-        assert_eq!(format!("{:?}", Fingerprint::of(&[1; 32], &[b"POST", b"/x", b"{}"])), "Fingerprint(aeb84285eb292590ac25cb0f2fdbee63)");
+        assert_eq!(
+            format!("{:?}", Fingerprint::of(&[1; 32], &[b"POST", b"/x", b"{}"])),
+            "Fingerprint(aeb84285eb292590ac25cb0f2fdbee63)"
+        );
         assert_ne!(Fingerprint::of(&[1; 32], &[b"ab", b"c"]), Fingerprint::of(&[1; 32], &[b"a", b"bc"]));
     }
 

@@ -155,8 +155,12 @@ fn known(
 ) -> Option<(Answer<CouponOutcome>, Option<std::time::Duration>)> {
     app.ingress.coupons.cell(home).look(|fold| {
         match fold.look(envelope) {
-            Seen::Replay(Some(verdict)) => return Some((Answer { verdict, replayed: true }, None)),
-            Seen::KeyReused => return Some((Answer { verdict: Verdict::KeyReused, replayed: false }, None)),
+            Seen::Replay(Some(verdict)) => {
+                return Some((Answer { verdict, replayed: true, offset: None }, None));
+            }
+            Seen::KeyReused => {
+                return Some((Answer { verdict: Verdict::KeyReused, replayed: false, offset: None }, None));
+            }
             Seen::Replay(None) | Seen::Fresh => {}
         }
         let header = fold.header();
@@ -170,7 +174,7 @@ fn known(
             Verdict::Decided(CouponOutcome::NotFound) => Some(std::time::Duration::ZERO),
             _ => return None,
         };
-        Some((Answer { verdict, replayed: false }, age))
+        Some((Answer { verdict, replayed: false, offset: None }, age))
     })
 }
 

@@ -30,7 +30,7 @@ pub async fn outcome(
             if let Some(owner) = claimant(&verdict) {
                 caller.act_for(&app, owner).await.map_err(|_| Code::RequestNotFound)?;
             }
-            let answer = coupons::answered(&app, &Answer { verdict, replayed: false });
+            let answer = coupons::answered(&app, &Answer { verdict, replayed: false, offset: None });
             Ok(Json(inside(answer).await))
         }
         Topic::Signup => {
@@ -64,7 +64,9 @@ pub async fn admin_outcome(
     if !admin::is_answer(&verdict) {
         return Err(Code::RequestNotFound.into());
     }
-    Ok(Json(inside(admin::answer(&Answer { verdict, replayed: false }, StatusCode::CREATED)).await))
+    Ok(Json(
+        inside(admin::answer(&Answer { verdict, replayed: false, offset: None }, StatusCode::CREATED)).await,
+    ))
 }
 
 fn claimant(verdict: &Verdict<CouponOutcome>) -> Option<UserId> {

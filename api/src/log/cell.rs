@@ -9,11 +9,11 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// What identifies a request in the log.
 pub type Envelope = (Uuid, Option<Fingerprint>);
@@ -25,6 +25,43 @@ pub struct Answer<O> {
     pub verdict: Verdict<O>,
     /// Whether an earlier record decided it.
     pub replayed: bool,
+    /// Offset of the record that this answer was taken from; `None` where no record was appended for it.
+    pub offset: Option<u64>,
+}
+
+/// What the brokers said of one record.
+#[derive(Debug)]
+pub struct Acknowledgement {
+    /// Its offset; `u64::MAX` until they said so.
+    offset: AtomicU64,
+    said: Notify,
+}
+
+impl Default for Acknowledgement {
+    fn default() -> Self {
+        Self { offset: AtomicU64::new(u64::MAX), said: Notify::new() }
+    }
+}
+
+impl Acknowledgement {
+    /// The brokers have it.
+    pub fn set(&self, offset: u64) {
+        self.offset.store(offset, Ordering::Release);
+        self.said.notify_one();
+    }
+
+    /// The record's own offset, once it is known.
+    pub fn offset(&self) -> Option<u64> {
+        Some(self.offset.load(Ordering::Acquire)).filter(|offset| *offset != u64::MAX)
+    }
+
+    /// The same, waiting a little for it.
+    pub async fn offset_within(&self, patience: Duration) -> Option<u64> {
+        if self.offset().is_none() {
+            let _ = tokio::time::timeout(patience, self.said.notified()).await;
+        }
+        self.offset()
+    }
 }
 
 /// Why a record will not be answered.
@@ -41,6 +78,7 @@ type Reply<O> = oneshot::Sender<Result<Answer<O>, Unanswered>>;
 struct Waiter<O> {
     token: u64,
     handed_at: Instant,
+    acknowledged: Arc<Acknowledgement>,
     reply: Reply<O>,
 }
 
@@ -48,8 +86,8 @@ struct Waiter<O> {
 pub struct Wait<O> {
     /// Resolves once the record was folded, or will not be.
     pub answer: oneshot::Receiver<Result<Answer<O>, Unanswered>>,
-    /// Set once the brokers have the record.
-    pub acknowledged: Arc<AtomicBool>,
+    /// What the brokers say of the record.
+    pub acknowledged: Arc<Acknowledgement>,
     /// Names this wait among those of the same request.
     pub token: u64,
 }
@@ -141,9 +179,10 @@ impl<S: State> Cell<S> {
         let (reply, answer) = oneshot::channel();
         let token = inner.next_token;
         inner.next_token += 1;
-        let waiter = Waiter { token, handed_at: Instant::now(), reply };
+        let acknowledged = Arc::<Acknowledgement>::default();
+        let waiter = Waiter { token, handed_at: Instant::now(), acknowledged: acknowledged.clone(), reply };
         inner.waiters.entry(envelope).or_default().push(waiter);
-        Ok(Wait { answer, acknowledged: Arc::default(), token })
+        Ok(Wait { answer, acknowledged, token })
     }
 
     /// Ends a wait without an answer from the fold.
@@ -216,17 +255,17 @@ impl<S: State> Inner<S> {
         }
         let Some(envelope) = decision.envelope else { return };
         let Some(waiters) = self.waiters.remove(&envelope) else { return };
-        let replayed = decision.verdict == Verdict::Replayed;
-        for (n, waiter) in waiters.into_iter().enumerate() {
-            self.fresh_at = self.fresh_at.max(Some(waiter.handed_at));
-            // Two requests in flight with one key: the first of them is the one that this record answers.
-            let answer = Answer { verdict: decision.answer().clone(), replayed: replayed || n > 0 };
+        let offset = decision.at.offset;
+        for waiter in waiters {
+            // Several attempts may carry one envelope, also from other processes: whose record this is, only the
+            // brokers' word tells, and only the own record proves how fresh the fold is.
+            let own = waiter.acknowledged.offset();
+            if own == Some(offset) {
+                self.fresh_at = self.fresh_at.max(Some(waiter.handed_at));
+            }
+            let replayed = decision.verdict == Verdict::Replayed || own.is_some_and(|own| own != offset);
+            let answer = Answer { verdict: decision.answer().clone(), replayed, offset: Some(offset) };
             let _ = waiter.reply.send(Ok(answer));
         }
     }
-}
-
-/// Marks a wait as acknowledged by the brokers.
-pub fn acknowledge(flag: &AtomicBool) {
-    flag.store(true, Ordering::Release);
 }

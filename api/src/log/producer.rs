@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Told what became of one record.
 pub trait Delivery: Send + Sync {
-    /// The brokers have it.
-    fn acknowledged(&self);
+    /// The brokers have it, at this offset.
+    fn acknowledged(&self, offset: u64);
     /// They did not confirm it: it may be in the log or not.
     fn failed(&self);
 }
@@ -26,7 +26,7 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, delivery: Self::DeliveryOpaque) {
         match result {
-            Ok(_) => delivery.acknowledged(),
+            Ok(message) => delivery.acknowledged(message.offset().unsigned_abs()),
             Err((error, message)) => {
                 tracing::debug!(%error, topic = message.topic(), partition = message.partition(), "not delivered");
                 metrics::counter!(crate::metric::UNDELIVERED, "reason" => reason(error)).increment(1);

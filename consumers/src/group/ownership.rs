@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{Consumer, StreamConsumer},
-    error::{KafkaError, KafkaResult},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -95,6 +95,8 @@ pub struct Group<S: Projection> {
     status: Arc<Mutex<GroupStatus>>,
     generations: u64,
     held: bool,
+    /// The client has lost all brokers since the partitions were opened.
+    suspicious: bool,
 }
 
 impl<S: Projection> Group<S>
@@ -130,6 +132,7 @@ where
             status,
             generations: 0,
             held: false,
+            suspicious: false,
         })
     }
 
@@ -178,16 +181,31 @@ where
         Ok(())
     }
 
-    fn client_error(&self, source: KafkaError) -> Result<(), GroupError> {
+    fn client_error(&mut self, source: KafkaError) -> Result<(), GroupError> {
         let fatal = matches!(source, KafkaError::MessageConsumptionFatal(_)) || is_wrong_offset(&source);
         if fatal {
             return Err(GroupError::Client { group: S::GROUP, source });
         }
         tracing::debug!(error = %source, group = S::GROUP, "the client lost its broker");
+        self.suspicious |= source.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
         Ok(())
     }
 
+    /// The log that answers again may hold another history, and Kafka does not say so: opening checks it.
+    fn open_all_again(&mut self) {
+        self.suspicious = false;
+        let following = |phase: &Phase<S>| matches!(phase, Phase::Opening | Phase::Idle(_) | Phase::Busy);
+        let again = self.owned.iter().filter(|(_, owned)| following(&owned.phase));
+        let again: Vec<i32> = again.map(|(partition, _)| *partition).collect();
+        self.pause(&again);
+        again.into_iter().for_each(|partition| self.open(partition));
+    }
+
     fn queue(&mut self, (partition, record): (i32, RawRecord)) {
+        if self.suspicious {
+            self.open_all_again(); // This record comes again, after the seek.
+            return;
+        }
         let Some(owned) = self.owned.get_mut(&partition) else { return };
         if !matches!(owned.phase, Phase::Idle(_) | Phase::Busy) || record.offset < owned.next {
             return; // From before a seek, or of a partition that waits.
@@ -503,7 +521,7 @@ enum Step {
 }
 
 fn queued(message: &BorrowedMessage<'_>) -> (i32, RawRecord) {
-    (message.partition(), raw(message))
+    (message.partition(), raw(message).to_owned())
 }
 
 /// Whether the server answers and takes writes.

@@ -82,8 +82,9 @@ fn the_digest_of_a_log_with_every_coupon_outcome_is_golden() {
 #[test]
 fn the_digest_of_a_log_with_every_account_outcome_is_golden() {
     let fingerprint = None;
-    let guest =
-        |n: u128| Record::from(SignedUp { event_id: id(n * 4), fingerprint, email_hmac: None, account: None });
+    let guest = |n: u128| {
+        Record::from(SignedUp { event_id: id(n * 4), fingerprint, email_hmac: None, account: None })
+    };
     let email = |n: u128| {
         let (email_hmac, account) = (Some(EmailHmac([4; 16])), Some(AccountId([9; 16])));
         Record::from(SignedUp { event_id: id(n), fingerprint, email_hmac, account })

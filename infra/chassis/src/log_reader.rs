@@ -30,15 +30,24 @@ pub enum LogReadError {
     },
 }
 
-/// One record as it stands in the log.
+/// One record as it stands in the log; its bytes owned, or lent for the time of a look.
 #[derive(Clone, Debug)]
-pub struct RawRecord {
+pub struct RawRecord<P = Vec<u8>> {
     /// Offset.
     pub offset: u64,
     /// Broker's append time, in ms since the epoch; `None` where the topic does not stamp on append.
     pub append_time_ms: Option<i64>,
     /// Bytes.
-    pub payload: Option<Vec<u8>>,
+    pub payload: Option<P>,
+}
+
+impl RawRecord<&[u8]> {
+    /// With bytes of its own.
+    #[must_use]
+    pub fn to_owned(&self) -> RawRecord {
+        let payload = self.payload.map(<[u8]>::to_vec);
+        RawRecord { offset: self.offset, append_time_ms: self.append_time_ms, payload }
+    }
 }
 
 /// A client that looks and follows nothing.
@@ -124,7 +133,7 @@ impl LogReader {
         topic: &str,
         partition: i32,
         range: std::ops::Range<u64>,
-        mut each: impl FnMut(RawRecord) -> std::ops::ControlFlow<()>,
+        mut each: impl FnMut(RawRecord<&[u8]>) -> std::ops::ControlFlow<()>,
     ) -> Result<(), LogReadError> {
         if range.is_empty() {
             return Ok(());
@@ -164,7 +173,7 @@ impl LogReader {
         &self,
         topic: &str,
         partition: i32,
-        mut accept: impl FnMut(&RawRecord) -> Option<T>,
+        mut accept: impl FnMut(&RawRecord<&[u8]>) -> Option<T>,
     ) -> Result<Option<T>, LogReadError> {
         let (low, high) = self.bounds(topic, partition)?;
         let mut found = None;
@@ -186,7 +195,7 @@ impl LogReader {
     pub fn record(&self, topic: &str, partition: i32, offset: u64) -> Result<RawRecord, LogReadError> {
         let mut found = None;
         self.scan(topic, partition, offset..offset + 1, |record| {
-            found = Some(record);
+            found = Some(record.to_owned());
             std::ops::ControlFlow::Break(())
         })?;
         found.ok_or_else(|| LogReadError::NoRecord { topic: topic.to_owned(), partition, offset })
@@ -199,15 +208,15 @@ pub fn is_wrong_offset(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset)
 }
 
-/// A message's raw content.
-pub fn raw(message: &impl Message) -> RawRecord {
+/// A message's raw content, lent.
+pub fn raw<M: Message>(message: &M) -> RawRecord<&[u8]> {
     RawRecord {
         offset: message.offset().unsigned_abs(),
         append_time_ms: match message.timestamp() {
             rdkafka::Timestamp::LogAppendTime(ms) => Some(ms),
             rdkafka::Timestamp::CreateTime(_) | rdkafka::Timestamp::NotAvailable => None,
         },
-        payload: message.payload().map(<[u8]>::to_vec),
+        payload: message.payload(),
     }
 }
 

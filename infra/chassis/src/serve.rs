@@ -55,7 +55,9 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn run(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) -> bool {
     let slots = Arc::new(Semaphore::new(limits.max_connections));
     let graceful = GracefulShutdown::new();
-    let mut builder = Builder::new(TokioExecutor::new());
+    // Only HTTP/1: who may also speak HTTP/2 may stay silent for ever, because no timeout runs until the first bytes
+    // have said which of the two it is, and none but HTTP/1's counts headers.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).keep_alive(true);
     loop {
         let accepted = tokio::select! {

@@ -1,0 +1,129 @@
+//! A log of one's own: founded by `consumers init` under a random prefix, left behind and swept by a later run.
+
+use api::config::{Config, ModeSetting};
+use chassis::{kafka, log_reader::LogReader};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
+};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+use stack::{process::binary, testing::endpoints};
+use std::{
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// Opens the admin listener of every server here.
+pub(crate) const ADMIN_TOKEN: &str = "the-tests-admin-token";
+/// First part of every prefix of ours.
+const PREFIX: &str = "api-it-";
+/// No run lasts longer, so topics older than this belong to nobody, in seconds.
+const SWEEP_AFTER_S: u64 = 3_600;
+/// One question to the brokers.
+const ASK: Duration = Duration::from_secs(10);
+
+/// Seconds since the epoch.
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A prefix that nobody else has; it says when it was made.
+pub(crate) fn random_prefix() -> String {
+    format!("{PREFIX}{}-{:08x}-", now_s(), Uuid::new_v4().as_fields().0)
+}
+
+/// The configuration of a server for the log under a prefix.
+pub(crate) fn config(prefix: &str, mode: ModeSetting) -> Config {
+    Config {
+        kafka: endpoints().kafka.clone(),
+        registry_url: endpoints().registry.clone(),
+        topic_prefix: prefix.to_owned(),
+        mode,
+        instance: format!("api-it-{:08x}", Uuid::new_v4().as_fields().0),
+        email_key: "11".repeat(32),
+        fingerprint_key: "22".repeat(32),
+        session_key: "33".repeat(32),
+        admin_token: ADMIN_TOKEN.to_owned(),
+        ..Config::default()
+    }
+}
+
+/// Founds a log and returns the configuration of its servers.
+pub(crate) async fn found(mode: ModeSetting) -> Config {
+    static SWEPT: OnceCell<()> = OnceCell::const_new();
+    SWEPT.get_or_init(sweep).await;
+    let config = config(&random_prefix(), mode);
+    let schema = format!("tidemark_test_{}", Uuid::new_v4().simple());
+    let url = format!("{}/{schema}", endpoints().mysql.rsplit_once('/').unwrap().0);
+    sql(&format!("CREATE DATABASE {schema}")).await;
+    let init = {
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || init(&config, &url)).await
+    };
+    // The ingress never looks at MySQL, so nothing here needs the tables any more.
+    sql(&format!("DROP DATABASE {schema}")).await;
+    init.unwrap();
+    config
+}
+
+fn init(config: &Config, database_url: &str) {
+    let mode = match config.mode {
+        ModeSetting::Stage => "stage",
+        ModeSetting::Secure => "secure",
+    };
+    let output = Command::new(binary("consumers").unwrap())
+        .arg("init")
+        .env("TIDEMARK_KAFKA", &config.kafka)
+        .env("TIDEMARK_REGISTRY_URL", &config.registry_url)
+        .env("TIDEMARK_TOPIC_PREFIX", &config.topic_prefix)
+        .env("TIDEMARK_MODE", mode)
+        .env("TIDEMARK_DATABASE_URL", database_url)
+        .env("TIDEMARK_EMAIL_KEY", &config.email_key)
+        .env("TIDEMARK_FINGERPRINT_KEY", &config.fingerprint_key)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "consumers init: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+async fn sql(statement: &str) {
+    let mut connection = MySqlConnection::connect(&endpoints().mysql).await.expect("MySQL");
+    connection.execute(AssertSqlSafe(statement)).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    connection.close().await.unwrap();
+}
+
+/// Makes topics as the brokers' administrator.
+pub(crate) fn admin() -> AdminClient<DefaultClientContext> {
+    kafka::client(&endpoints().kafka, "api-it").create().unwrap()
+}
+
+/// Deletes the topics of runs that ended long ago.
+async fn sweep() {
+    let topics = tokio::task::spawn_blocking(|| {
+        let client: BaseConsumer = kafka::client(&endpoints().kafka, "api-it").create().unwrap();
+        let metadata = client.fetch_metadata(None, ASK).expect("Kafka answers");
+        metadata.topics().iter().map(|topic| topic.name().to_owned()).collect::<Vec<String>>()
+    });
+    let topics = topics.await.unwrap();
+    let is_old = |name: &&str| {
+        let made_s = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u64>().ok());
+        made_s.is_some_and(|made_s| made_s + SWEEP_AFTER_S < now_s())
+    };
+    let old: Vec<&str> = topics.iter().map(String::as_str).filter(is_old).collect();
+    if !old.is_empty() {
+        // Another run may sweep at the same moment: what it took is gone all the same.
+        admin().delete_topics(&old, &AdminOptions::new()).await.expect("Kafka answers");
+    }
+}
+
+/// Where every partition of the log ends, asked of the brokers themselves.
+pub(crate) async fn ends(config: &Config) -> Vec<u64> {
+    let config = config.clone();
+    let ask = move || {
+        let reader = LogReader::new(kafka::reader(&config.kafka, "api-it")).unwrap();
+        reader.end_offsets(&api::ingress::partitions(&config.topic_prefix), ASK).unwrap()
+    };
+    tokio::task::spawn_blocking(ask).await.unwrap()
+}
