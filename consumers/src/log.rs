@@ -52,9 +52,8 @@ pub fn reader(config: &Config) -> Result<LogReader, LogError> {
 /// # Errors
 /// See [`LogError`].
 pub fn founding(reader: &LogReader, topic: &str, partition: i32) -> Result<Option<RulesActivated>, LogError> {
-    let found = reader.find_first(topic, partition, |raw| {
-        decode_founding(raw.payload.as_deref().unwrap_or_default()).transpose()
-    })?;
+    let found = reader
+        .find_first(topic, partition, |raw| decode_founding(raw.payload.unwrap_or_default()).transpose())?;
     Ok(found.transpose()?)
 }
 

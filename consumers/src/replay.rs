@@ -51,7 +51,7 @@ fn step<S: Projection>(
     decoder: &mut Decoder,
     raw: &RawRecord<&[u8]>,
 ) -> Result<Decision<S::Outcome>, String> {
-    let payload = raw.payload.as_deref();
+    let payload = raw.payload;
     let decoded = decoder.decode(S::TOPIC, payload).map_err(|stop| stop.to_string())?;
     let timestamp_ms = raw.append_time_ms.ok_or("a record without an append time")?;
     let at = LogPosition { offset: raw.offset, timestamp_ms, record_hash: record_hash(payload) };

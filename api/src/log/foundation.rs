@@ -96,7 +96,7 @@ fn founding_rules(
     partition: i32,
 ) -> Result<RulesActivated, FoundationError> {
     let found = reader.find_first(topic, partition, |raw| {
-        decode_founding(raw.payload.as_deref().unwrap_or_default()).transpose()
+        decode_founding(raw.payload.unwrap_or_default()).transpose()
     })?;
     match found {
         Some(rules) => Ok(rules?),

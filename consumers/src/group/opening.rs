@@ -188,7 +188,7 @@ fn look_back<S: Projection>(
     let from = next.saturating_sub(REPLAY_REACH.keyed_offsets).max(low);
     let scanned = reader.scan(topic, partition, from..next, |raw| {
         // Before the first rules nothing is a record: see the fold.
-        if let Ok(log::Decoded::Record(record)) = decoder.decode(S::TOPIC, raw.payload.as_deref()) {
+        if let Ok(log::Decoded::Record(record)) = decoder.decode(S::TOPIC, raw.payload) {
             founded |= from > 0 || matches!(*record, Record::RulesActivated(_));
             if founded {
                 let timestamp_ms = raw.append_time_ms.unwrap_or_default();

@@ -93,7 +93,7 @@ impl Seed<'_> {
         let topic = Topic::Signup.name(&config.topic_prefix);
         let look = move || {
             anyhow::Ok(log::reader(&config)?.find_first(&topic, partition, |raw| {
-                let record = codec.decode(Topic::Signup, raw.payload.as_deref()).ok()?;
+                let record = codec.decode(Topic::Signup, raw.payload).ok()?;
                 (record.envelope().0 == event_id).then_some(())
             })?)
         };

@@ -27,8 +27,8 @@ pub struct UpOptions {
     pub settings: Settings,
     /// Whether it outlives this process.
     pub lifetime: Lifetime,
-    /// Leased ports instead of the fixed ones, to live beside another stack. They are ours as long as this
-    /// process has the stack, so it must not outlive us.
+    /// Leased ports instead of the fixed ones, to live beside another stack. The leases end with this process;
+    /// what outlives it keeps a port only by listening on it.
     pub leased_ports: bool,
 }
 

@@ -5,6 +5,7 @@
 
 use stack::error::{Doing, Error};
 use stack::{Result, workspace};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A cargo command that runs at the root of the workspace.
@@ -24,10 +25,31 @@ pub(super) fn command(args: &[&str]) -> Result<Command> {
 
 /// Builds one crate's program, showing cargo's own output.
 pub(super) fn build(package: &str) -> Result<()> {
-    let mut cargo = command(&["build", "--quiet", "--locked", "--package", package])?;
+    finish(command(&["build", "--quiet", "--locked", "--package", package])?, package)
+}
+
+/// Builds the optimised programs of several crates, showing cargo's own output.
+pub(super) fn build_release(packages: &[&str]) -> Result<()> {
+    let mut cargo = command(&["build", "--quiet", "--locked", "--release"])?;
+    packages.iter().for_each(|package| {
+        cargo.args(["--package", package]);
+    });
+    finish(cargo, &packages.join(" and "))
+}
+
+/// Where [`build_release`] puts the programs: beside the folder of this one.
+pub(super) fn release_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe().doing(|| "find this program".into())?;
+    match own.ancestors().nth(2) {
+        Some(target) => Ok(target.join("release")),
+        None => Err(Error::prepare("run this with `cargo stack`: it stands in no target folder")),
+    }
+}
+
+fn finish(mut cargo: Command, what: &str) -> Result<()> {
     let status = cargo.status().doing(|| "run cargo".into())?;
     match status.success() {
         true => Ok(()),
-        false => Err(Error::prepare(format!("repair {package}: it does not build"))),
+        false => Err(Error::prepare(format!("repair {what}: it does not build"))),
     }
 }

@@ -9,6 +9,7 @@ mod down;
 mod logs;
 mod run;
 mod status;
+mod system;
 mod test;
 mod up;
 
@@ -61,8 +62,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Run(args) => run::run(&cli.name, &args),
         Command::Seed => run::seed(&cli.name),
         Command::Audit(args) => run::audit(&cli.name, &args),
-        Command::Demo(args) => demo::run(&cli.name, &args),
+        Command::Demo(args) => demo::run(own(&cli.name, "demo"), &args),
         Command::Test(args) => test::run(&args),
-        Command::Bench(args) => bench::run(&cli.name, &args),
+        Command::Bench(args) => bench::run(own(&cli.name, "bench"), &args),
     }
+}
+
+/// The stack of a command that makes its own: never the default one.
+fn own<'a>(name: &'a str, otherwise: &'a str) -> &'a str {
+    if name == DEFAULT { otherwise } else { name }
 }

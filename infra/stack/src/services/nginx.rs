@@ -46,6 +46,11 @@ impl Nginx {
         self.daemon.hang_up()
     }
 
+    /// Gives the running server away, for [`crate::Stack::add`].
+    pub fn into_daemon(self) -> Daemon {
+        self.daemon
+    }
+
     /// `http://127.0.0.1:PORT` of the first port.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.daemon.launch().port)

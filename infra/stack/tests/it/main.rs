@@ -4,8 +4,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own tools fail the test")]
 
+mod architecture;
 mod brokers;
 mod databases;
+mod faults;
 mod front;
 mod programs;
 

@@ -3,17 +3,18 @@
 //! It works on a stack of its own (`target/stack/test`, other ports, fresh data), so it disturbs no stack
 //! that runs, and it leaves nothing running. Its very last line is `N passed, M failed`.
 
-mod programs;
-mod step;
+mod session;
+mod steps;
 mod tally;
 
-use stack::cache::{Cache, remove};
+use super::system::release;
+use session::Session;
 use stack::daemon::Lifetime;
 use stack::error::Doing;
-use stack::{Result, Stack, UpOptions, progress};
-use std::path::Path;
+use stack::install::{self, Tool};
+use stack::{Error, Result, Stack, UpOptions, progress};
 use std::process::ExitCode;
-use step::{STEPS, Session, Step, WHILE_STARTING};
+use steps::{STEPS, Step, WHILE_STARTING};
 use tally::Tally;
 
 /// The stack that this command makes and removes.
@@ -25,16 +26,23 @@ pub(crate) struct Args {
     /// Only the steps with these names, as in `format,lints,tests`; all when left out.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// API processes behind nginx in the load steps.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=32))]
+    api_processes: u16,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let folder = Stack::folder_of(NAME)?;
-    let _lock = folder.parent().map(|stacks| Cache::at(stacks.to_owned())?.lock(NAME)).transpose()?;
-    end_former_run(&folder)?;
-    std::fs::create_dir_all(&folder).doing(|| format!("create {}", folder.display()))?;
-    let mut session = Session::new(folder);
-    let mut tally = Tally::default();
     let wanted = |step: &&Step| args.only.is_empty() || args.only.iter().any(|o| o == step.name);
+    require_names(&args.only)?;
+    let folder = Stack::folder_of(NAME)?;
+    let _lock = release::lock(NAME)?;
+    release::wipe(NAME)?;
+    std::fs::create_dir_all(&folder).doing(|| format!("create {}", folder.display()))?;
+    // librdkafka's build needs a compiler, which may be installed only now.
+    install::tool(Tool::Compiler)?;
+    install::tool(Tool::Make)?;
+    let mut session = Session::new(folder, args.api_processes);
+    let mut tally = Tally::default();
     std::thread::scope(|scope| {
         // The services start while the compiler works: neither waits for the other.
         let services = scope.spawn(start_services);
@@ -61,10 +69,14 @@ fn start_services() -> Result<(Stack, f64)> {
     Ok((stack, clock.seconds()))
 }
 
-/// A run that was killed took its services along; its files go too.
-fn end_former_run(folder: &Path) -> Result<()> {
-    if let Ok(mut stack) = Stack::attach_at(folder) {
-        stack.down()?;
+/// A step's name that is none would pass by running nothing.
+fn require_names(only: &[String]) -> Result<()> {
+    let all = || WHILE_STARTING.iter().chain(STEPS).map(|step| step.name);
+    match only.iter().find(|name| !all().any(|known| known == name.as_str())) {
+        None => Ok(()),
+        Some(wrong) => {
+            let known: Vec<&str> = all().collect();
+            Err(Error::prepare(format!("name some of {}, not {wrong}", known.join(", "))))
+        }
     }
-    remove(folder)
 }

@@ -1,0 +1,24 @@
+//! The projections, their tools and their audit, against the real services. Every test has a log and a database of
+//! its own; run `cargo stack up` first.
+
+mod mixture;
+mod patience;
+mod process;
+mod records;
+mod tables;
+mod world;
+
+mod accounts;
+mod auditing;
+mod dead_letters;
+mod fencing;
+mod founding;
+mod histories;
+mod outages;
+mod projecting;
+mod rebuilding;
+mod replays;
+mod seeding;
+mod sharing;
+mod stopping;
+mod unknown_commits;

@@ -1,0 +1,108 @@
+//! The production process inside the test: on port 0, ended by the test.
+
+use crate::{
+    patience::{until, within_patience},
+    world::World,
+};
+use chassis::{serve, shutdown::CancellationToken};
+use consumers::{app::App, config::Config};
+use schemas::Topic;
+use serde_json::Value;
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio::task::JoinHandle;
+
+/// A process that runs; one that is dropped is told to end.
+pub(crate) struct Process {
+    pub(crate) url: String,
+    token: String,
+    shutdown: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl World {
+    /// Starts a process with the world's settings.
+    pub(crate) async fn start(&self) -> anyhow::Result<Process> {
+        self.start_with(self.config.clone()).await
+    }
+
+    /// Starts a process with other settings.
+    pub(crate) async fn start_with(&self, config: Config) -> anyhow::Result<Process> {
+        let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (shutdown, alive) = (self.shutdown.child_token(), self.alive.clone());
+        let token = config.admin_token.clone();
+        let app = App::build(config, None).await?;
+        let own = shutdown.clone();
+        let running = tokio::spawn(async move {
+            let ended = app.run(listener, own).await;
+            drop(alive);
+            ended
+        });
+        Ok(Process { url, token, shutdown, running })
+    }
+
+    /// Starts a process and waits until it has opened every partition.
+    pub(crate) async fn start_and_open(&self) -> anyhow::Result<Process> {
+        let process = self.start().await?;
+        process.until_it_owns(Topic::Signup.partitions() + Topic::Coupon.partitions()).await?;
+        Ok(process)
+    }
+}
+
+impl Process {
+    /// Asks the admin listener.
+    pub(crate) async fn get(&self, path: &str, with_token: bool) -> anyhow::Result<(u16, Value)> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let mut request = client.get(format!("{}{path}", self.url));
+        if with_token {
+            request = request.bearer_auth(&self.token);
+        }
+        let answer = request.send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// Why `/ready` says no; nothing where it says yes.
+    pub(crate) async fn not_ready(&self) -> anyhow::Result<Option<String>> {
+        let (status, body) = self.get("/ready", false).await?;
+        Ok((status != 200).then(|| body["reason"].as_str().unwrap_or_default().to_owned()))
+    }
+
+    /// Waits until `/ready` says no for this reason.
+    pub(crate) async fn until_not_ready(&self, because: &str) -> anyhow::Result<String> {
+        let what = format!("/ready says no because of {because:?}");
+        until(&what, async || Ok(self.not_ready().await?.filter(|reason| reason.contains(because)))).await
+    }
+
+    /// How many partitions it has opened, over both groups.
+    pub(crate) async fn owns(&self) -> anyhow::Result<i32> {
+        let (_, health) = self.get("/health", false).await?;
+        let groups = health["groups"].as_object().into_iter().flatten();
+        let owned = groups.filter_map(|(_, group)| group["nextOffsets"].as_object());
+        Ok(owned.map(|partitions| partitions.len() as i32).sum())
+    }
+
+    pub(crate) async fn until_it_owns(&self, partitions: i32) -> anyhow::Result<()> {
+        let what = format!("{partitions} partitions are open");
+        until(&what, async || Ok((self.owns().await? == partitions).then_some(()))).await
+    }
+
+    /// Ends it in good order.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        within_patience("the process ends", &mut self.running).await??
+    }
+
+    /// Waits until it ends by itself, and returns why.
+    pub(crate) async fn its_end(mut self) -> anyhow::Result<String> {
+        match within_patience("the process ends by itself", &mut self.running).await?? {
+            Ok(()) => anyhow::bail!("it ended without a reason"),
+            Err(reason) => Ok(format!("{reason:#}")),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `consumers seed`: sample data that comes through the log, once.
+
+use crate::{
+    records::{fresh, guest_of, open},
+    world::in_world,
+};
+use consumers::tools::seed;
+
+async fn refusal(config: &consumers::config::Config) -> String {
+    seed::run(config).await.map_or_else(|error| format!("{error:#}"), |()| "not refused".to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seeding_twice_changes_nothing() -> anyhow::Result<()> {
+    in_world(async |world| {
+        seed::run(&world.config).await?;
+        let once = world.ends().await?;
+        assert_eq!(once.iter().sum::<u64>(), 13 + 5 + 2, "rules, users, a coupon and a campaign");
+        seed::run(&world.config).await?;
+        assert_eq!(world.ends().await?, once);
+        let process = world.start().await?;
+        world.clean_audit().await?;
+        process.stop().await?;
+        let rows = world.rows().await?;
+        assert_eq!(rows.users.iter().map(|user| user.id).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        let coupons: Vec<_> = rows.coupons.iter().map(|c| (c.id, c.name.as_str(), c.total)).collect();
+        assert_eq!(coupons, [(1, "TESTCOUPON", 10_000_000), (9, "apply", 100)]);
+        let campaigns: Vec<_> = rows.campaigns.iter().map(|c| (c.name.as_str(), c.coupon_id)).collect();
+        assert_eq!(campaigns, [("apply", 9)]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sample_users_are_refused_where_somebody_signed_up_before() -> anyhow::Result<()> {
+    in_world(async |world| {
+        world.append(&[guest_of(0)]).await?;
+        let before = world.ends().await?;
+        let refusal = refusal(&world.config).await;
+        assert!(refusal.contains("user 1 is somebody else"), "{refusal}");
+        assert_eq!(world.ends().await?, before, "something was appended");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sample_coupon_is_refused_where_it_is_somebody_elses() -> anyhow::Result<()> {
+    in_world(async |world| {
+        world.append(&[open(fresh(), 1, 7)]).await?;
+        let refusal = refusal(&world.config).await;
+        assert!(refusal.contains("coupon 1 is somebody else's"), "{refusal}");
+        Ok(())
+    })
+    .await
+}

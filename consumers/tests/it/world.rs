@@ -1,0 +1,367 @@
+//! A log and a database of one's own for one test, gone when it ends, whatever becomes of it.
+
+use crate::patience::{PATIENCE, until};
+use anyhow::{Context, ensure};
+use chassis::{
+    kafka::{self, ProducerLimits},
+    registry::Registry,
+    shutdown::CancellationToken,
+};
+use consumers::{audit, config::Config, log};
+use futures_util::FutureExt;
+use migrations::entity::projection_offset::{self, Key, Model};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    producer::{FutureProducer, FutureRecord},
+};
+use schemas::{
+    KeyCheck, LogId, Record, Topic, Uuid, catalogue,
+    codec::Codec,
+    partition,
+    records::{Mode, RegisteredSchema, RulesActivated},
+};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use stack::testing::endpoints;
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Appends are confirmed by the brokers; there is never much under way.
+const LIMITS: ProducerLimits =
+    ProducerLimits { delivery_timeout_ms: 30_000, queue_messages: 100_000, queue_kbytes: 65_536 };
+
+/// What one test has for itself.
+pub(crate) struct World {
+    /// Settings of the production code; tests change copies of it.
+    pub(crate) config: Config,
+    /// A pool beside those of the processes.
+    pub(crate) db: DatabaseConnection,
+    /// Ends every process of the test.
+    pub(crate) shutdown: CancellationToken,
+    /// One clone for each process that lives.
+    pub(crate) alive: Arc<()>,
+    server: DatabaseConnection,
+    schema: String,
+    producer: FutureProducer,
+    codec: OnceLock<Codec>,
+    dead_letters_expected: AtomicU64,
+}
+
+/// One payload and where it goes.
+pub(crate) struct Entry {
+    pub(crate) topic: Topic,
+    pub(crate) partition: i32,
+    pub(crate) payload: Option<Vec<u8>>,
+}
+
+/// Runs a test on a founded log and tables without rows.
+pub(crate) async fn in_world(test: impl AsyncFnOnce(&World) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    in_world_on(&endpoints().mysql, test).await
+}
+
+/// As [`in_world`], with the database on another server.
+pub(crate) async fn in_world_on(
+    mysql: &str,
+    test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    in_bare_world_on(mysql, async |world| {
+        world.found().await?;
+        test(world).await
+    })
+    .await
+}
+
+/// Runs a test where there is neither a log nor a table.
+pub(crate) async fn in_bare_world(
+    test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    in_bare_world_on(&endpoints().mysql, test).await
+}
+
+async fn in_bare_world_on(
+    mysql: &str,
+    test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if std::env::var_os("TIDEMARK_LOG").is_some() {
+        static LOGS: std::sync::Once = std::sync::Once::new();
+        LOGS.call_once(chassis::telemetry::install_logs);
+    }
+    let world = World::new(mysql).await?;
+    let outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;
+    world.shutdown.cancel();
+    let ended =
+        until("every process has ended", async || Ok((Arc::strong_count(&world.alive) == 1).then_some(())))
+            .await;
+    let leftovers = world.leftovers();
+    world.remove().await?;
+    match outcome {
+        Ok(outcome) => outcome?,
+        Err(panic) => resume_unwind(panic),
+    }
+    ended?;
+    leftovers
+}
+
+async fn connect(url: &str, connections: u32) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).min_connections(0).sqlx_logging(false);
+    Database::connect(options).await.with_context(|| format!("connecting to {url}"))
+}
+
+impl World {
+    async fn new(mysql: &str) -> anyhow::Result<Self> {
+        let random = Uuid::new_v4().simple().to_string();
+        let schema = format!("tidemark_test_{random}");
+        let server = connect(mysql, 1).await?;
+        server.execute_unprepared(&format!("CREATE DATABASE {schema}")).await?;
+        let host = mysql.rsplit_once('/').context("a url with a database")?.0;
+        let name = random.get(..12).unwrap_or(&random);
+        let config = Config {
+            kafka: endpoints().kafka.clone(),
+            registry_url: endpoints().registry.clone(),
+            topic_prefix: format!("it-{name}-"),
+            instance: format!("it-{name}-a"),
+            admin_token: format!("token-{name}"),
+            database_url: format!("{host}/{schema}"),
+            email_key: "e1".repeat(32),
+            fingerprint_key: "f2".repeat(32),
+            pool_min: 0,
+            ..Config::default()
+        };
+        Ok(Self {
+            db: connect(&config.database_url, 4).await?,
+            shutdown: CancellationToken::new(),
+            alive: Arc::new(()),
+            server,
+            schema,
+            producer: kafka::producer(&config.kafka, &config.instance, 0, LIMITS).create()?,
+            codec: OnceLock::new(),
+            dead_letters_expected: AtomicU64::new(0),
+            config,
+        })
+    }
+
+    /// What `init` does, without its caution: `founding.rs` tests that one.
+    async fn found(&self) -> anyhow::Result<()> {
+        let admin = self.admin()?;
+        let mut topics = Vec::new();
+        let prefix = &self.config.topic_prefix;
+        let names: Vec<_> = Topic::ALL.iter().map(|t| (t.name(prefix), t.dead_letters(prefix))).collect();
+        for (topic, (name, dead)) in Topic::ALL.iter().zip(&names) {
+            let log = NewTopic::new(name, topic.partitions(), TopicReplication::Fixed(1));
+            topics.push(log.set("retention.ms", "-1").set("message.timestamp.type", "LogAppendTime"));
+            topics.push(NewTopic::new(dead, 1, TopicReplication::Fixed(1)));
+        }
+        for made in admin.create_topics(&topics, &AdminOptions::new()).await? {
+            made.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
+        }
+        let rules = RulesActivated { schemas: schemas_of_the_registry().await?, ..self.rules(1)? };
+        let codec = Codec::new(&rules.schemas)?;
+        let mut entries = Vec::new();
+        for topic in Topic::ALL {
+            for partition in 0..topic.partitions() {
+                let rules = RulesActivated { event_id: Uuid::new_v4(), ..rules.clone() };
+                let mut payload = Vec::new();
+                codec.encode(&rules.into(), &mut payload)?;
+                entries.push(Entry { topic, partition, payload: Some(payload) });
+            }
+        }
+        self.append_entries(entries).await?;
+        migrations::up(&self.db).await?;
+        Ok(())
+    }
+
+    /// Rules of this log, without schemas.
+    fn rules(&self, version: i32) -> anyhow::Result<RulesActivated> {
+        Ok(RulesActivated {
+            event_id: Uuid::new_v4(),
+            fingerprint: None,
+            version,
+            log_id: LogId(Uuid::new_v4().into_bytes()),
+            mode: Mode::Secure,
+            opening_balance: 0,
+            order_ttl_ms: 600_000,
+            email_key_check: KeyCheck::of(&hex::decode(&self.config.email_key)?),
+            fingerprint_key_check: KeyCheck::of(&hex::decode(&self.config.fingerprint_key)?),
+            schemas: Vec::new(),
+        })
+    }
+
+    pub(crate) fn admin(&self) -> anyhow::Result<AdminClient<DefaultClientContext>> {
+        Ok(kafka::client(&self.config.kafka, &self.config.instance).create()?)
+    }
+
+    /// The rules that founded the log, as the log says.
+    pub(crate) async fn foundation(&self) -> anyhow::Result<RulesActivated> {
+        let config = self.config.clone();
+        let look = move || anyhow::Ok(log::foundation(&config, &log::reader(&config)?)?);
+        tokio::task::spawn_blocking(look).await?
+    }
+
+    async fn codec(&self) -> anyhow::Result<&Codec> {
+        if self.codec.get().is_none() {
+            let codec = Codec::new(&self.foundation().await?.schemas)?;
+            let _ = self.codec.set(codec);
+        }
+        self.codec.get().context("just set")
+    }
+
+    /// A record as it stands in its partition.
+    pub(crate) async fn entry(&self, record: &Record) -> anyhow::Result<Entry> {
+        let carries = |topic: &Topic| topic.carries(record.record_type());
+        let topic = Topic::ALL.into_iter().find(carries).context("some topic carries it")?;
+        let mut payload = Vec::new();
+        self.codec().await?.encode(record, &mut payload)?;
+        let partition = partition::home(record).unwrap_or_default();
+        Ok(Entry { topic, partition, payload: Some(payload) })
+    }
+
+    /// Appends records where they belong, in order.
+    pub(crate) async fn append(&self, records: &[Record]) -> anyhow::Result<()> {
+        let mut entries = Vec::with_capacity(records.len());
+        for record in records {
+            entries.push(self.entry(record).await?);
+        }
+        self.append_entries(entries).await.map(drop)
+    }
+
+    /// Appends payloads in order and returns their offsets.
+    pub(crate) async fn append_entries(&self, entries: Vec<Entry>) -> anyhow::Result<Vec<u64>> {
+        let mut under_way = Vec::with_capacity(entries.len());
+        for Entry { topic, partition, payload } in &entries {
+            let name = topic.name(&self.config.topic_prefix);
+            let mut record = FutureRecord::<(), Vec<u8>>::to(&name).partition(*partition);
+            record.payload = payload.as_ref();
+            under_way.push(self.producer.send_result(record).map_err(|(error, _)| error)?);
+        }
+        let mut offsets = Vec::with_capacity(entries.len());
+        for delivery in under_way {
+            let delivered = delivery.await?.map_err(|(error, _)| error)?;
+            offsets.push(delivered.offset.unsigned_abs());
+        }
+        Ok(offsets)
+    }
+
+    /// Where every partition of the log ends.
+    pub(crate) async fn ends(&self) -> anyhow::Result<Vec<u64>> {
+        let config = self.config.clone();
+        let look = move || -> anyhow::Result<Vec<u64>> {
+            let name = |topic: Topic| topic.name(&config.topic_prefix);
+            let of_topic = |topic: Topic| (0..topic.partitions()).map(move |p| (name(topic), p));
+            let all: Vec<(String, i32)> = Topic::ALL.into_iter().flat_map(of_topic).collect();
+            Ok(log::reader(&config)?.end_offsets(&all, PATIENCE)?)
+        };
+        tokio::task::spawn_blocking(look).await?
+    }
+
+    /// Waits until a projection has come to an offset.
+    pub(crate) async fn until_applied(
+        &self,
+        topic: Topic,
+        partition: i32,
+        offset: u64,
+    ) -> anyhow::Result<()> {
+        let what = format!("{topic:?}-{partition} is applied up to offset {offset}");
+        until(&what, async || Ok((self.next_offset(topic, partition).await? >= offset).then_some(()))).await
+    }
+
+    /// Where a projection stands.
+    pub(crate) async fn place(&self, topic: Topic, partition: i32) -> anyhow::Result<Option<Model>> {
+        let group = match topic {
+            Topic::Signup => "signup-projection",
+            Topic::Coupon | Topic::Order => "coupon-projection",
+        };
+        let key = Key {
+            group_name: group.to_owned(),
+            topic: topic.name(&self.config.topic_prefix),
+            partition_id: partition,
+        };
+        Ok(projection_offset::load(&self.db, &key).await?)
+    }
+
+    /// Next offset of a projection; 0 before it began.
+    pub(crate) async fn next_offset(&self, topic: Topic, partition: i32) -> anyhow::Result<u64> {
+        Ok(self.place(topic, partition).await?.map_or(0, |place| place.next_offset))
+    }
+
+    /// The audit once MySQL has caught up; it must have nothing to say.
+    pub(crate) async fn clean_audit(&self) -> anyhow::Result<audit::Report> {
+        let report = audit::run(&self.config, PATIENCE).await?;
+        ensure!(report.caught_up_seconds.is_some(), "MySQL did not catch up: {report}");
+        ensure!(report.clean, "{report}");
+        Ok(report)
+    }
+
+    /// Runs SQL.
+    pub(crate) async fn sql(&self, sql: &str) -> anyhow::Result<u64> {
+        let done = self.db.execute_unprepared(sql).await.with_context(|| sql.to_owned())?;
+        Ok(done.rows_affected())
+    }
+
+    /// The one whole number that a query returns, as `n`.
+    pub(crate) async fn number(&self, sql: &str) -> anyhow::Result<i64> {
+        let row = self.db.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
+        row.context("a row")?.try_get("", "n").with_context(|| sql.to_owned())
+    }
+
+    /// How often anybody on this server has waited for a locked row. (What waits now cannot be asked: with bytes in a
+    /// statement MySQL fails to show it, error 3854.)
+    pub(crate) async fn lock_waits(&self) -> anyhow::Result<u64> {
+        let status =
+            Statement::from_string(DbBackend::MySql, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'");
+        let row = self.db.query_one_raw(status).await?.context("a status")?;
+        Ok(row.try_get::<String>("", "Value")?.parse()?)
+    }
+
+    /// Announces dead letters; any other number of them fails the test when it ends.
+    pub(crate) fn expect_dead_letters(&self, count: u64) {
+        self.dead_letters_expected.store(count, Ordering::Relaxed);
+    }
+
+    fn leftovers(&self) -> anyhow::Result<()> {
+        let reader = log::reader(&self.config)?;
+        let mut found = 0;
+        for topic in Topic::ALL {
+            let name = topic.dead_letters(&self.config.topic_prefix);
+            if reader.partitions(&name)? > 0 {
+                found += reader.bounds(&name, 0)?.1;
+            }
+        }
+        let expected = self.dead_letters_expected.load(Ordering::Relaxed);
+        ensure!(found == expected, "{found} dead letters are there, {expected} were expected");
+        Ok(())
+    }
+
+    async fn remove(self) -> anyhow::Result<()> {
+        let admin = self.admin()?;
+        let prefix = &self.config.topic_prefix;
+        let names: Vec<String> =
+            Topic::ALL.iter().flat_map(|t| [t.name(prefix), t.dead_letters(prefix)]).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        // Topics that were never made are refused one by one.
+        admin.delete_topics(&names, &AdminOptions::new()).await?;
+        self.db.close().await?;
+        self.server.execute_unprepared(&format!("DROP DATABASE {}", self.schema)).await?;
+        Ok(self.server.close().await?)
+    }
+}
+
+/// As `init` registers them.
+async fn schemas_of_the_registry() -> anyhow::Result<Vec<RegisteredSchema>> {
+    static REGISTERED: tokio::sync::OnceCell<Vec<RegisteredSchema>> = tokio::sync::OnceCell::const_new();
+    let registered = REGISTERED.get_or_try_init(|| async {
+        let registry = Registry::new(&endpoints().registry)?;
+        let mut registered = Vec::new();
+        for entry in catalogue::all() {
+            let id = registry.register(&entry.subject, entry.kind.avsc()).await?;
+            registered.push(RegisteredSchema { id, crc64: entry.crc64 });
+        }
+        anyhow::Ok(registered)
+    });
+    Ok(registered.await?.clone())
+}

@@ -1,0 +1,155 @@
+//! A backlog into MySQL, against plain inserts of as many rows into a table like it.
+
+use super::{BACKLOG, Measured, Row, Took, parsed};
+use crate::commands::system::System;
+use serde::Deserialize;
+use serde_json::json;
+use stack::progress::Step;
+use stack::{Error, Result, http};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Rows a second in proportion to plain inserts.
+const MIN_RATIO: f64 = 0.4;
+/// Pause between two looks at how far the projection is.
+const POLL: Duration = Duration::from_millis(100);
+/// A projection that takes longer has stopped.
+const PATIENCE: Duration = Duration::from_secs(600);
+const GROUP: &str = "coupon-projection";
+
+#[derive(Deserialize)]
+struct Replayed {
+    topic: String,
+    records: u64,
+}
+
+#[derive(Deserialize)]
+struct Health {
+    groups: BTreeMap<String, Progress>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Progress {
+    next_offsets: BTreeMap<String, u64>,
+}
+
+/// Seconds from the start of `consumers`.
+struct Caught {
+    /// Until the first rows were there: start, group, assignment.
+    begun: f64,
+    /// Until all rows were there.
+    ended: f64,
+}
+
+pub(super) fn measure(system: &mut System) -> Result<Measured> {
+    let log = system.log("tools");
+    system.tool(&["init"], &log)?;
+    let claims = BACKLOG.to_string();
+    let step = Step::start(format!("backlog of {claims} claims"));
+    let backlog = system.timed(&["backlog", "--claims", &claims])?;
+    step.done(&format!("{:.0}/s", backlog.per_second()));
+    let records = records(system)?;
+    let first = raw(system, &claims)?;
+    let step = Step::start("projection");
+    let caught = project(system, records)?;
+    step.done(&format!("{:.0}/s", BACKLOG as f64 / caught.ended));
+    let second = raw(system, &claims)?;
+    judge_rows(system)?;
+    Ok(judged([first, second], &caught))
+}
+
+/// The end of the log of coupons.
+fn records(system: &mut System) -> Result<u64> {
+    let log = system.log("tools");
+    let replayed: Vec<Replayed> = parsed(&system.tool(&["replay"], &log)?, "replay")?;
+    Ok(replayed.iter().filter(|p| p.topic.ends_with("coupon")).map(|p| p.records).sum())
+}
+
+fn raw(system: &mut System, rows: &str) -> Result<Took> {
+    let step = Step::start("plain inserts");
+    let took = system.timed(&["raw-inserts", "--rows", rows])?;
+    step.done(&format!("{:.0}/s", took.per_second()));
+    Ok(took)
+}
+
+fn project(system: &mut System, records: u64) -> Result<Caught> {
+    let port = system.stack().state().ports.consumers_admin;
+    let url = format!("http://127.0.0.1:{port}/health");
+    let since = Instant::now();
+    system.start_consumers()?;
+    let mut begun = None;
+    while since.elapsed() < PATIENCE {
+        let at = http::get(&url).ok().and_then(|said| progress(&said.body)).unwrap_or_default();
+        if at > 0 && begun.is_none() {
+            begun = Some(since.elapsed().as_secs_f64());
+        }
+        if at >= records {
+            let ended = since.elapsed().as_secs_f64();
+            return Ok(Caught { begun: begun.unwrap_or(ended), ended });
+        }
+        system.require_alive()?;
+        std::thread::sleep(POLL);
+    }
+    Err(Error::prepare(format!("read the log of consumers: {records} records took over {PATIENCE:?}")))
+}
+
+fn progress(body: &str) -> Option<u64> {
+    let health: Health = serde_json::from_str(body).ok()?;
+    Some(health.groups.get(GROUP)?.next_offsets.values().sum())
+}
+
+/// The audit: every row is there, and right. Figures of wrong rows mean nothing.
+fn judge_rows(system: &mut System) -> Result<()> {
+    let step = Step::start("audit");
+    let log = system.log("audit");
+    let audit = system.audit(&log)?;
+    let rows: u64 = audit.coupons.iter().map(|coupon| coupon.mysql).sum();
+    if !audit.clean || rows != BACKLOG {
+        return Err(Error::failed(format!("find out why MySQL has {rows} of {BACKLOG} claims"), &log));
+    }
+    step.done("clean");
+    Ok(())
+}
+
+fn judged(raws: [Took; 2], caught: &Caught) -> Measured {
+    let raw = raws.iter().map(|took| took.per_second()).sum::<f64>() / 2.0;
+    let value = BACKLOG as f64 / caught.ended;
+    let ratio = value / raw;
+    let rows = vec![
+        Row::shown(
+            "plain inserts",
+            format!("{raw:.0} rows/s ({:.0}, {:.0})", raws[0].per_second(), raws[1].per_second()),
+        ),
+        Row::judged(
+            "projection",
+            format!("{value:.0} rows/s, {ratio:.2} of that (goal {MIN_RATIO})"),
+            ratio >= MIN_RATIO,
+        ),
+        Row::shown(
+            "seconds",
+            format!("{:.1}, the first {:.1} of them for start and group", caught.ended, caught.begun),
+        ),
+    ];
+    let details = json!({
+        "limits": { "ratio": MIN_RATIO },
+        "claims": BACKLOG,
+        "raw_per_second": raws.map(Took::per_second),
+        "seconds": caught.ended,
+        "seconds_until_first_rows": caught.begun,
+    });
+    Measured { value, unit: "rows/s", limit: MIN_RATIO * raw, ratio, p99_ms: None, rows, details }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_summed_over_the_partitions_of_the_group() {
+        let body = r#"{"status":"ok","groups":{"coupon-projection":{"nextOffsets":{"0":5,"1":7},"stopped":{}},
+            "signup-projection":{"nextOffsets":{"0":100}}}}"#;
+        assert_eq!(progress(body), Some(12));
+        assert_eq!(progress("{}"), None);
+    }
+}

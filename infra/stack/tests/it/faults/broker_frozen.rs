@@ -1,0 +1,64 @@
+//! The broker stands still: connections stay open and nothing answers.
+
+use super::client::{Client, open_coupon};
+use super::deployment::Deployment;
+use super::load::Load;
+use stack::private;
+use stack::process::Process;
+use stack::{Endpoints, testing};
+use std::time::{Duration, Instant};
+
+/// How long the broker stands still.
+const FROZEN: Duration = Duration::from_secs(10);
+/// From its return until requests are won again.
+const RECOVERY: Duration = Duration::from_secs(5);
+/// What the API may grow by meanwhile, in KiB.
+const GROWTH_KIB: u64 = 64 * 1024;
+const THREADS: u64 = 24;
+const COUPONS: [u64; 3] = [1, 2, 3];
+
+#[test]
+fn a_frozen_broker_costs_time_and_no_truth() {
+    let mut kafka = private::kafka().unwrap();
+    let endpoints = Endpoints { kafka: kafka.bootstrap(), ..testing::endpoints().clone() };
+    let deployment = Deployment::on("broker-frozen", &endpoints);
+    let mut api = deployment.api();
+    let _consumers = deployment.consumers();
+    COUPONS.iter().for_each(|&coupon| open_coupon(&api, coupon, 1_000_000));
+    let client = Client::of(&api);
+    let load = Load::start(&client, &COUPONS, THREADS);
+    load.advance(500);
+    let before = resident_kib(&mut api);
+
+    kafka.freeze().unwrap();
+    std::thread::sleep(FROZEN);
+    let frozen = resident_kib(&mut api);
+    kafka.thaw().unwrap();
+    let thawed = Instant::now();
+    load.advance(THREADS);
+    let recovered = thawed.elapsed();
+    load.advance(500);
+    let history = load.end();
+
+    assert!(recovered < RECOVERY, "{recovered:?} until requests were won again");
+    assert!(frozen < before + GROWTH_KIB, "the API grew from {before} to {frozen} KiB");
+    let mut refused = 0;
+    for answer in history.answers() {
+        let answer = answer.as_ref().expect("every attempt gets an answer");
+        assert!(matches!(answer.status, 201 | 202 | 503), "{answer:?}");
+        assert_eq!(answer.retry_after, answer.status == 503, "{answer:?}");
+        refused += usize::from(answer.status == 503);
+    }
+    assert!(refused > 0, "nobody noticed the frozen broker");
+    deployment.assert_clean(&api, 0);
+    history.assert_kept(&deployment);
+    history.assert_repeatable(&client);
+}
+
+/// Memory of a process, in KiB.
+fn resident_kib(process: &mut Process) -> u64 {
+    let pid = process.pid().expect("the API runs");
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}

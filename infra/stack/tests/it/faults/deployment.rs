@@ -1,0 +1,174 @@
+//! Topics, tables and processes of one test, on the running stack or on services of its own.
+
+use super::raw_log;
+use serde_json::Value;
+use stack::cache::Cache;
+use stack::private::{self, Private};
+use stack::process::{self, Process};
+use stack::{Endpoints, install, testing};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Opens the admin listeners.
+pub const ADMIN_TOKEN: &str = "fault-tests";
+/// Every key of these logs; none of them protects anything.
+const KEY: &str = "000102030405060708090a0b0c0d0e0f";
+/// How long MySQL may take to catch up, in seconds.
+const SETTLE_S: u32 = 60;
+
+/// See the module.
+pub struct Deployment {
+    env: BTreeMap<String, String>,
+    database: String,
+    mysql: PathBuf,
+    mysql_port: String,
+}
+
+impl Deployment {
+    /// Founds a log and tables on the running stack.
+    pub fn on_the_stack(name: &str) -> Self {
+        Self::on(name, testing::endpoints())
+    }
+
+    /// Founds a log and tables on these services.
+    pub fn on(name: &str, endpoints: &Endpoints) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let prefix = format!("fault-{name}-{unique}.");
+        let database = format!("tidemark_fault_{name}_{unique}").replace('-', "_");
+        let (server, _) = endpoints.mysql.rsplit_once('/').unwrap();
+        let (_, mysql_port) = server.rsplit_once(':').unwrap();
+        let mut env = process::environment(endpoints, &BTreeMap::new(), 1);
+        let own = [
+            ("MODE", "stage".to_owned()),
+            ("TOPIC_PREFIX", prefix),
+            ("DATABASE_URL", format!("{server}/{database}")),
+            ("GROUPS", "signup-projection,coupon-projection".to_owned()),
+            ("EMAIL_KEY", KEY.to_owned()),
+            ("FINGERPRINT_KEY", KEY.to_owned()),
+            ("SESSION_KEY", KEY.to_owned()),
+            ("ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
+        ];
+        env.extend(own.map(|(name, value)| (format!("TIDEMARK_{name}"), value)));
+        let mysql = install::mysql(&Cache::open().unwrap()).unwrap().bin.join("mysql");
+        let deployment = Self { env, database, mysql, mysql_port: mysql_port.to_owned() };
+        deployment.root(&format!("CREATE DATABASE {}", deployment.database)).unwrap();
+        let founded = deployment.tool(&["init"], &[]);
+        assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
+        deployment
+    }
+
+    /// A setting of the processes.
+    pub fn setting(&self, name: &str) -> &str {
+        &self.env[&format!("TIDEMARK_{name}")]
+    }
+
+    /// Name of a topic on the broker.
+    pub fn topic(&self, base: &str) -> String {
+        format!("{}{base}", self.setting("TOPIC_PREFIX"))
+    }
+
+    /// Starts an API process.
+    pub fn api(&self) -> Private<Process> {
+        self.api_at(self.setting("KAFKA"))
+    }
+
+    /// Starts an API process that finds Kafka somewhere else.
+    pub fn api_at(&self, kafka: &str) -> Private<Process> {
+        private::process("api", &[], self.env_at(kafka), 1).unwrap()
+    }
+
+    /// Starts a consumers process.
+    pub fn consumers(&self) -> Private<Process> {
+        self.consumers_at(self.setting("KAFKA"))
+    }
+
+    /// Starts a consumers process that finds Kafka somewhere else.
+    pub fn consumers_at(&self, kafka: &str) -> Private<Process> {
+        private::process("consumers", &["run"], self.env_at(kafka), 0).unwrap()
+    }
+
+    fn env_at(&self, kafka: &str) -> BTreeMap<String, String> {
+        let mut env = self.env.clone();
+        env.insert("TIDEMARK_KAFKA".to_owned(), kafka.to_owned());
+        env
+    }
+
+    /// Waits until MySQL has caught up and audits log, MySQL and the API process: there must be nothing to find,
+    /// and so many dead letters.
+    pub fn assert_clean(&self, api: &Process, dead: u64) {
+        let audit = ["audit", "--json", "--settle", &SETTLE_S.to_string()];
+        let output = self.tool(&audit, &[("TIDEMARK_API_ADMIN_URLS", &api.admin_url())]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!("no report ({error}): {text} {}", String::from_utf8_lossy(&output.stderr))
+        });
+        assert!(output.status.success() && report["clean"] == true, "{report:#}");
+        assert!(report["caughtUpSeconds"].is_number(), "MySQL never caught up: {report:#}");
+        assert!(report["digestsAgree"].as_u64() > Some(0), "the API was not asked: {report:#}");
+        let partitions = report["partitions"].as_array().unwrap();
+        let sum = |name: &str| partitions.iter().map(|p| p[name].as_u64().unwrap()).sum::<u64>();
+        assert_eq!((sum("dead"), sum("inFlight")), (dead, 0), "{report:#}");
+        let kept = ["signup.dead", "coupon.dead"].map(|topic| self.dead_letters(topic));
+        assert_eq!(kept.iter().sum::<usize>() as u64, dead, "dead letters in Kafka");
+    }
+
+    fn dead_letters(&self, topic: &str) -> usize {
+        raw_log::read(self.setting("KAFKA"), &self.topic(topic), 0).len()
+    }
+
+    /// Rows of a query in this deployment's database.
+    pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
+        self.try_rows(query).unwrap()
+    }
+
+    /// As [`Deployment::rows`], for a MySQL that may be away.
+    pub fn try_rows(&self, query: &str) -> Result<Vec<Vec<String>>, String> {
+        let text = self.root(&format!("USE {}; {query}", self.database))?;
+        Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+    }
+
+    /// A number from a query.
+    pub fn number(&self, query: &str) -> u64 {
+        self.rows(query)[0][0].parse().unwrap()
+    }
+
+    /// The offset that MySQL waits for in a partition.
+    pub fn place(&self, topic: &str, partition: i32) -> u64 {
+        let topic = self.topic(topic);
+        self.number(&format!(
+            "SELECT COALESCE(MAX(next_offset), 0) FROM projection_offset
+             WHERE topic = '{topic}' AND partition_id = {partition}"
+        ))
+    }
+
+    fn root(&self, sql: &str) -> Result<String, String> {
+        let output = Command::new(&self.mysql)
+            .args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=5", "-P", &self.mysql_port])
+            .args(["-e", sql])
+            .output()
+            .map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()).ok_or(said)
+    }
+
+    fn tool(&self, args: &[&str], env: &[(&str, &str)]) -> Output {
+        let program = process::binary("consumers").unwrap();
+        let env = env.iter().copied();
+        Command::new(program).args(args).envs(&self.env).envs(env).output().unwrap()
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        // What lies on the running stack would slow it down for others; the test itself is over.
+        let _ = self.root(&format!("DROP DATABASE {}", self.database));
+        if self.setting("KAFKA") == testing::endpoints().kafka {
+            let topics = ["signup", "coupon", "order"].map(|base| self.topic(base));
+            let all = topics.iter().flat_map(|topic| [topic.clone(), format!("{topic}.dead")]);
+            raw_log::delete(self.setting("KAFKA"), &all.collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Faults under load, against the real binaries: whatever breaks, no acknowledged request is lost, none counts
+//! twice, and nothing is skipped.
+//!
+//! Unlike their neighbours these tests use the running stack (`cargo stack up`), under topics and tables of their
+//! own; a service that a test breaks is its own. The binaries must be built: `cargo build -p api -p consumers`.
+
+mod answer_lost;
+mod api_killed;
+mod broker_frozen;
+mod client;
+mod consumers_killed;
+mod deployment;
+mod garbage;
+mod load;
+mod log_replaced;
+mod mysql_stopped;
+mod raw_log;
+mod signup_retried;
+mod unknown_schema;
+
+use std::time::{Duration, Instant};
+
+/// Pause between two looks at a condition.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long anything may take that is not an outage itself.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Looks until there is something; fails the test when there is nothing in time.
+fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {within:?} in vain: {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// As [`wait_for`], for a condition.
+fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    wait_for(what, within, || holds().then_some(()));
+}
