@@ -95,9 +95,8 @@ fn founding_rules(
     topic: &str,
     partition: i32,
 ) -> Result<RulesActivated, FoundationError> {
-    let found = reader.find_first(topic, partition, |raw| {
-        decode_founding(raw.payload.unwrap_or_default()).transpose()
-    })?;
+    let found = reader
+        .find_first(topic, partition, |raw| decode_founding(raw.payload.unwrap_or_default()).transpose())?;
     match found {
         Some(rules) => Ok(rules?),
         None => Err(FoundationError::NoRules { topic: topic.to_owned(), partition }),
