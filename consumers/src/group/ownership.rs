@@ -409,18 +409,11 @@ where
         }
     }
 
-    /// Shows how far MySQL is; Kafka's own offset is for lag tools only.
+    /// Shows how far MySQL is.
     fn note(&self, partition: i32, next: u64) {
         self.status.lock().next_offsets.insert(partition, next);
         metrics::gauge!(metric::NEXT_OFFSET, "group" => S::GROUP, "topic" => self.topic.clone(), "partition" => partition.to_string())
             .set(next as f64);
-        let mut list = TopicPartitionList::with_capacity(1);
-        let stored = list
-            .add_partition_offset(&self.topic, partition, Offset::Offset(next as i64))
-            .and_then(|()| self.consumer.store_offsets(&list));
-        if let Err(error) = stored {
-            tracing::debug!(%error, partition, "Kafka's own offset was not stored");
-        }
     }
 
     fn stop(&mut self, partition: i32, reason: String) {

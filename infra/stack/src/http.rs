@@ -23,7 +23,15 @@ pub struct Answer {
 /// # Errors
 /// One line that says why there is no answer.
 pub fn get(url: &str) -> Result<Answer, String> {
-    read(agent(GET_WITHIN).get(url).call())
+    get_within(url, GET_WITHIN)
+}
+
+/// As [`get`], within another time: for a program that has only just started.
+///
+/// # Errors
+/// As [`get`].
+pub fn get_within(url: &str, within: Duration) -> Result<Answer, String> {
+    read(agent(within).get(url).call())
 }
 
 /// As [`get`], with a bearer token.

@@ -60,6 +60,11 @@ impl System {
         &mut self.stack
     }
 
+    /// MySQL for tests that make schemas of their own.
+    pub(super) fn mysql_as_root(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}", self.stack.state().ports.mysql)
+    }
+
     /// A file beside the services' logs.
     pub(super) fn log(&self, name: &str) -> PathBuf {
         self.stack.folder().join("logs").join(format!("{name}.log"))

@@ -139,7 +139,11 @@ impl Session {
         if !self.finish(cargo::command(BUILD)?, log)? {
             return Ok(Ended::plain(false));
         }
-        let success = self.finish(cargo::command(args)?, log)?;
+        let mut tests = cargo::command(args)?;
+        if let Some(system) = &self.system {
+            tests.env("TIDEMARK_TEST_MYSQL", system.mysql_as_root());
+        }
+        let success = self.finish(tests, log)?;
         let output = fs::read(log).doing(|| format!("read {}", log.display()))?;
         let output = String::from_utf8_lossy(&output);
         let tally = Tally::of_cargo_test(&output, success);
