@@ -2,6 +2,8 @@
 
 mod client;
 mod dead_letters;
+mod flow;
+mod holding;
 mod opening;
 mod ownership;
 mod worker;

@@ -10,6 +10,11 @@ use std::time::Duration;
 /// One call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Attempts at registering one schema.
+const REGISTER_ATTEMPTS: u32 = 5;
+/// Between two of them.
+const REGISTER_PAUSE: Duration = Duration::from_millis(100);
+
 /// Every subject's schemas must read what any earlier one wrote.
 const COMPATIBILITY: &str = r#"{"compatibility":"BACKWARD_TRANSITIVE"}"#;
 
@@ -66,7 +71,7 @@ impl Registry {
     /// # Errors
     /// See [`RegistryError`].
     pub async fn register(&self, subject: &str, schema: &str) -> Result<i32, RegistryError> {
-        let id = self.post(subject, schema).await?;
+        let id = self.post_patiently(subject, schema).await?;
         let answer = self
             .http
             .put(format!("{}/config/{subject}", self.url))
@@ -106,6 +111,21 @@ impl Registry {
         let found: serde_json::Value =
             answer.json().await.map_err(|error| self.unreachable(&error.to_string()))?;
         Ok(found["id"].as_i64().and_then(|id| i32::try_from(id).ok()))
+    }
+
+    /// Two that register a new subject at once: one of them is refused (409) although nothing is wrong.
+    async fn post_patiently(&self, subject: &str, schema: &str) -> Result<i32, RegistryError> {
+        for _ in 1..REGISTER_ATTEMPTS {
+            match self.post(subject, schema).await {
+                Err(RegistryError::Refused { .. }) => {}
+                other => return other,
+            }
+            if let Some(id) = self.look_up(subject, schema).await? {
+                return Ok(id);
+            }
+            tokio::time::sleep(REGISTER_PAUSE).await;
+        }
+        self.post(subject, schema).await
     }
 
     async fn post(&self, subject: &str, schema: &str) -> Result<i32, RegistryError> {

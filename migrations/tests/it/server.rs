@@ -4,7 +4,7 @@ use migrations::{Failure, mysql_error_code, up};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
 use std::{future::Future, time::Duration};
 
-/// Where the test server is: a url, as `mysql://root@127.0.0.1:3306`; a schema it names is left alone.
+/// Another server than the running stack's: a url, as `mysql://root@127.0.0.1:3306`; a schema it names is left alone.
 /// The user must be allowed to make and drop schemas whose names start with `tidemark_test_`.
 const URL_VARIABLE: &str = "TIDEMARK_TEST_MYSQL";
 
@@ -19,9 +19,7 @@ const MAX_CONNECTIONS: u32 = 4;
 
 /// The url of a schema on the test server.
 pub(crate) fn url(schema: &str) -> String {
-    let url = std::env::var(URL_VARIABLE).unwrap_or_else(|_| {
-        panic!("{URL_VARIABLE} is not set: name a MySQL server, as mysql://root@127.0.0.1:3306")
-    });
+    let url = std::env::var(URL_VARIABLE).unwrap_or_else(|_| stack::testing::endpoints().mysql.clone());
     let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
     let server = url[host..].find('/').map_or(&*url, |path| &url[..host + path]);
     format!("{server}/{schema}")

@@ -1,0 +1,183 @@
+//! How records flow: queued per partition, handed to its worker, the worker back to rest; and how a partition is
+//! opened, which is the only way in which it ever begins to flow.
+
+use super::{
+    Input,
+    opening::{self, NotOpened, Opened, Place},
+    ownership::{Group, GroupError, Owned, Phase},
+    worker::{Finished, Worker},
+};
+use crate::{limits, projection::Projection};
+use chassis::log_reader::RawRecord;
+use rdkafka::{Offset, consumer::Consumer, error::KafkaResult};
+use std::time::{Duration, Instant};
+
+impl<S: Projection> Group<S>
+where
+    S::Change: Send + Sync,
+    S::Key: Send + Sync,
+    S::Outcome: Send + Sync,
+{
+    pub(super) fn queue(&mut self, (partition, record): (i32, RawRecord)) {
+        if self.suspicious {
+            self.open_all_again(); // This record comes again, after the seek.
+            return;
+        }
+        let Some(owned) = self.owned.get_mut(&partition) else { return };
+        if !matches!(owned.phase, Phase::Idle(_) | Phase::Busy) || record.offset < owned.next {
+            return; // From before a seek, or of a partition that waits.
+        }
+        if record.offset > owned.next {
+            let reason = format!("the log jumps from offset {} to {}", owned.next, record.offset);
+            self.stop(partition, reason);
+            return;
+        }
+        owned.next = record.offset + 1;
+        owned.waiting.push(record);
+    }
+
+    /// Gives every resting worker what waits for it.
+    pub(super) fn dispatch(&mut self) {
+        let limit = self.config.batch_records.clamp(1, limits::MAX_BATCH_RECORDS);
+        for (&partition, owned) in &mut self.owned {
+            if owned.waiting.is_empty() || !matches!(owned.phase, Phase::Idle(_)) {
+                continue;
+            }
+            let Phase::Idle(mut worker) = std::mem::replace(&mut owned.phase, Phase::Busy) else { continue };
+            let rest = owned.waiting.split_off(owned.waiting.len().min(limit));
+            let batch = std::mem::replace(&mut owned.waiting, rest);
+            let (tell, returning, generation) = (self.tell.clone(), self.returning.clone(), owned.generation);
+            tokio::spawn(async move {
+                let finished = worker.apply(&batch).await;
+                returning.lock().insert((partition, generation), *worker);
+                let _ = tell.send(Input::Finished(partition, generation, finished));
+            });
+        }
+    }
+
+    pub(super) fn take(&mut self, partition: i32) {
+        let owned = Owned { phase: Phase::Held, generation: 0, next: 0, waiting: Vec::new() };
+        self.owned.insert(partition, owned);
+        if !self.held {
+            self.open(partition);
+        }
+    }
+
+    /// Claims and checks a partition in the background; it stays paused meanwhile.
+    pub(super) fn open(&mut self, partition: i32) {
+        self.generations += 1;
+        let generation = self.generations;
+        let Some(owned) = self.owned.get_mut(&partition) else { return };
+        (owned.phase, owned.generation) = (Phase::Opening, generation);
+        owned.waiting.clear();
+        let (config, db, tell) = (self.config.clone(), self.db.clone(), self.tell.clone());
+        let (dead_letters, returning) = (self.dead_letters.clone(), self.returning.clone());
+        tokio::spawn(async move {
+            let result = opening::open::<S>(&config, &db, partition).await;
+            let result = result.map(|(opened, place): (Opened, Place<S>)| {
+                let worker = Worker::new(config, db, dead_letters, partition, place);
+                returning.lock().insert((partition, generation), worker);
+                opened
+            });
+            let _ = tell.send(Input::Opened(partition, generation, Box::new(result)));
+        });
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        partition: i32,
+        generation: u64,
+        result: Result<Opened, NotOpened>,
+    ) -> Result<(), GroupError> {
+        let worker = self.returning.lock().remove(&(partition, generation));
+        if !self.is_current(partition, generation) || self.held {
+            return Ok(());
+        }
+        match (result, worker) {
+            (Ok(Opened { place }), Some(worker)) => {
+                if let Err(error) = self.start_at(partition, place.next_offset) {
+                    tracing::warn!(%error, group = S::GROUP, partition, "seeking failed; opening again");
+                    self.later(partition, generation);
+                    return Ok(());
+                }
+                self.note(partition, place.next_offset);
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.next = place.next_offset;
+                    owned.phase = Phase::Idle(Box::new(worker));
+                }
+                tracing::info!(
+                    group = S::GROUP,
+                    partition,
+                    offset = place.next_offset,
+                    epoch = place.epoch,
+                    "opened"
+                );
+            }
+            (Err(NotOpened::Outage(reason)), _) => self.hold(&reason),
+            (Err(NotOpened::LogUnavailable(error)), _) => {
+                tracing::warn!(%error, group = S::GROUP, partition, "the log cannot be read; opening again");
+                self.later(partition, generation);
+            }
+            (Err(NotOpened::Stop(reason)), _) => self.stop(partition, reason),
+            (Err(NotOpened::AnotherHistory(reason)), _) => return Err(GroupError::AnotherHistory(reason)),
+            (Ok(_), None) => self.later(partition, generation),
+        }
+        Ok(())
+    }
+
+    /// Lets a partition flow from `offset`.
+    pub(super) fn start_at(&self, partition: i32, offset: u64) -> KafkaResult<()> {
+        let deadline = Instant::now() + limits::SEEK_BUDGET;
+        loop {
+            // A partition that was just assigned refuses a seek for some milliseconds.
+            match self.consumer.seek(&self.topic, partition, Offset::Offset(offset as i64), Duration::ZERO) {
+                Ok(()) => break,
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        self.consumer.resume(&self.list(&[partition])?)
+    }
+
+    pub(super) fn later(&mut self, partition: i32, generation: u64) {
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            owned.phase = Phase::Held;
+        }
+        let tell = self.tell.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(limits::REOPEN_PAUSE).await;
+            let _ = tell.send(Input::Reopen(partition, generation));
+        });
+    }
+
+    pub(super) fn finished(&mut self, partition: i32, generation: u64, finished: Finished) {
+        let worker = self.returning.lock().remove(&(partition, generation));
+        if !self.is_current(partition, generation) {
+            return;
+        }
+        match (finished, worker) {
+            (Finished::Committed(next), Some(worker)) => {
+                self.note(partition, next);
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.phase = Phase::Idle(Box::new(worker));
+                }
+            }
+            (Finished::Stopped(next, reason), _) => {
+                self.note(partition, next);
+                self.stop(partition, format!("at offset {next}: {reason}"));
+            }
+            (Finished::Outage(reason), _) => self.hold(&reason),
+            (Finished::Lost, _) => {
+                tracing::warn!(
+                    group = S::GROUP,
+                    partition,
+                    "another instance claimed the partition; nothing was written"
+                );
+                self.pause(&[partition]);
+                self.later(partition, generation);
+            }
+            (Finished::Fatal(reason), _) => self.stop(partition, reason),
+            (Finished::Committed(_), None) => self.later(partition, generation),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! How records do not flow: a partition that stopped, an instance that holds itself while the database is away.
+
+use super::{
+    Input,
+    ownership::{Group, Phase},
+};
+use crate::{limits, metric, projection::Projection};
+use rdkafka::{TopicPartitionList, consumer::Consumer, error::KafkaResult};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+
+impl<S: Projection> Group<S>
+where
+    S::Change: Send + Sync,
+    S::Key: Send + Sync,
+    S::Outcome: Send + Sync,
+{
+    /// The log that answers again may hold another history, and Kafka does not say so: opening checks it.
+    pub(super) fn open_all_again(&mut self) {
+        self.suspicious = false;
+        let following = |phase: &Phase<S>| matches!(phase, Phase::Opening | Phase::Idle(_) | Phase::Busy);
+        let again = self.owned.iter().filter(|(_, owned)| following(&owned.phase));
+        let again: Vec<i32> = again.map(|(partition, _)| *partition).collect();
+        self.pause(&again);
+        again.into_iter().for_each(|partition| self.open(partition));
+    }
+
+    /// Shows how far MySQL is.
+    pub(super) fn note(&self, partition: i32, next: u64) {
+        self.status.lock().next_offsets.insert(partition, next);
+        metrics::gauge!(metric::NEXT_OFFSET, "group" => S::GROUP, "topic" => self.topic.clone(), "partition" => partition.to_string())
+            .set(next as f64);
+    }
+
+    pub(super) fn stop(&mut self, partition: i32, reason: String) {
+        tracing::error!(group = S::GROUP, topic = %self.topic, partition, reason, "partition stopped; nothing is skipped");
+        metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => S::GROUP).increment(1.0);
+        self.pause(&[partition]);
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            owned.phase = Phase::Stopped;
+            owned.waiting.clear();
+        }
+        self.status.lock().stopped.insert(partition, reason);
+    }
+
+    pub(super) fn pause(&self, partitions: &[i32]) {
+        if let Err(error) = self.list(partitions).and_then(|list| self.consumer.pause(&list)) {
+            tracing::warn!(%error, group = S::GROUP, ?partitions, "pausing failed");
+        }
+    }
+
+    pub(super) fn list(&self, partitions: &[i32]) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
+        Ok(list)
+    }
+
+    /// The database is away: this instance holds all its partitions, throws its partial states away and probes.
+    pub(super) fn hold(&mut self, reason: &str) {
+        if self.held {
+            return;
+        }
+        self.held = true;
+        tracing::warn!(group = S::GROUP, reason, "the database is away; holding until it answers");
+        metrics::gauge!(metric::DATABASE_HOLD, "group" => S::GROUP).set(1.0);
+        self.status.lock().held = Some(reason.to_owned());
+        let mut partitions = Vec::new();
+        for (partition, owned) in &mut self.owned {
+            if !matches!(owned.phase, Phase::Stopped) {
+                // A new generation: whatever is still on its way back belongs to a state that is gone.
+                self.generations += 1;
+                (owned.phase, owned.generation) = (Phase::Held, self.generations);
+                owned.waiting.clear();
+                partitions.push(*partition);
+            }
+        }
+        self.pause(&partitions);
+        let (db, tell) = (self.db.clone(), self.tell.clone());
+        tokio::spawn(async move {
+            // Also before the first probe: a server that answers and yet fails must not make this spin.
+            loop {
+                tokio::time::sleep(limits::PROBE_INTERVAL).await;
+                if is_writable(&db).await {
+                    break;
+                }
+            }
+            let _ = tell.send(Input::DatabaseIsBack);
+        });
+    }
+
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        self.status.lock().held = None;
+        metrics::gauge!(metric::DATABASE_HOLD, "group" => S::GROUP).set(0.0);
+        tracing::info!(group = S::GROUP, "the database answers again");
+        let held: Vec<i32> = self
+            .owned
+            .iter()
+            .filter(|(_, owned)| matches!(owned.phase, Phase::Held))
+            .map(|(partition, _)| *partition)
+            .collect();
+        held.into_iter().for_each(|partition| self.open(partition));
+    }
+}
+
+/// Whether the server answers and takes writes.
+async fn is_writable(db: &DatabaseConnection) -> bool {
+    let ask = "SELECT @@global.read_only + @@global.super_read_only AS locked";
+    let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, ask);
+    let asked = tokio::time::timeout(limits::DATABASE_TIMEOUT, db.query_one_raw(statement)).await;
+    matches!(asked, Ok(Ok(Some(row))) if row.try_get::<i64>("", "locked").is_ok_and(|locked| locked == 0))
+}
