@@ -65,7 +65,7 @@ async fn an_id_or_an_email_is_taken_once_and_an_erased_email_is_free_again() {
         users::insert_many(&db, std::slice::from_ref(&again)).await.unwrap();
         let found = users::find_by_email_hmacs(&db, &[hmac(1)]).await.unwrap();
         assert_eq!(found, [again]);
-        let erased = users::Model { email_hmac: None, erased_at_ms: Some(77), ..user(1) };
+        let erased = users::Model { email_hmac: None, account: None, erased_at_ms: Some(77), ..user(1) };
         assert_eq!(users::find_by_ids(&db, &[1]).await.unwrap(), [erased]);
     })
     .await;
