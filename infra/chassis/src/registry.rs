@@ -72,19 +72,32 @@ impl Registry {
     /// See [`RegistryError`].
     pub async fn register(&self, subject: &str, schema: &str) -> Result<i32, RegistryError> {
         let id = self.post_patiently(subject, schema).await?;
-        let answer = self
-            .http
-            .put(format!("{}/config/{subject}", self.url))
-            .header("Content-Type", "application/vnd.schemaregistry.v1+json")
-            .body(COMPATIBILITY)
-            .send()
-            .await
-            .map_err(|error| self.unreachable(&error.to_string()))?;
-        if answer.status().is_success() {
-            Ok(id)
-        } else {
-            Err(RegistryError::Refused { subject: subject.to_owned(), reason: answer.status().to_string() })
+        self.pin_compatibility(subject).await?;
+        Ok(id)
+    }
+
+    /// Two that pin one subject at once: one of them is refused (409) although both want the same.
+    async fn pin_compatibility(&self, subject: &str) -> Result<(), RegistryError> {
+        let mut reason = String::new();
+        for _ in 0..REGISTER_ATTEMPTS {
+            let answer = self
+                .http
+                .put(format!("{}/config/{subject}", self.url))
+                .header("Content-Type", "application/vnd.schemaregistry.v1+json")
+                .body(COMPATIBILITY)
+                .send()
+                .await
+                .map_err(|error| self.unreachable(&error.to_string()))?;
+            if answer.status().is_success() {
+                return Ok(());
+            }
+            reason = format!("pinning its compatibility: {}", answer.status());
+            if answer.status() != reqwest::StatusCode::CONFLICT {
+                break;
+            }
+            tokio::time::sleep(REGISTER_PAUSE).await;
         }
+        Err(RegistryError::Refused { subject: subject.to_owned(), reason })
     }
 
     /// The id of a schema that was registered before; `None` where it was not.
