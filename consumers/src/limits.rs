@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// Records in one transaction: the largest bucket of `migrations::bulk`, so that a full batch is one statement a table.
-pub const MAX_BATCH_RECORDS: usize = 256;
+/// Records in one transaction: four of the largest buckets of `migrations::bulk`. Against 256, measured on a quiet
+/// machine in consecutive runs: 62,063 instead of 50,271 rows/s from a backlog. Small batches stay small: a
+/// transaction takes what has come while the one before it was busy.
+pub const MAX_BATCH_RECORDS: usize = 1_024;
 /// Records of one partition that wait for its transaction; then polling rests until one is done.
 pub const MAX_WAITING_RECORDS: usize = 4 * MAX_BATCH_RECORDS;
 /// Records taken from the client before other inputs get their turn.
