@@ -154,6 +154,15 @@ bounded_id!(/// A user, 1 .. 2^53 - 1.
     UserId, ID_LIMIT - 1);
 bounded_id!(/// A coupon, 1 .. 2^21 - 1.
     CouponId, MAX_COUPON_ID);
+bounded_id!(/// A product, dense from 1.
+    ProductId, ID_LIMIT - 1);
+bounded_id!(/// An option of a product, dense from 1 over all products.
+    OptionId, ID_LIMIT - 1);
+bounded_id!(/// An order, dense from 1; its items are `order id * 128 + i`.
+    OrderId, (ID_LIMIT >> ITEM_BITS) - 1);
+
+/// An item's number within its order, in bits: `orderItemId = order id * 128 + i`, a balance log's `offset * 128 + i`.
+pub const ITEM_BITS: u32 = 7;
 
 #[cfg(test)]
 mod tests {

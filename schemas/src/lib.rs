@@ -1,17 +1,24 @@
-//! What is on the wire: record types, ids, topic names, the partition rule and the Avro codec.
+//! What is on the wire: record types, facts, ids, topic names, the partition rule and the Avro codec.
 //!
 //! Records are for ever. This crate knows nothing of ours and does no I/O: the ids that the schema registry
 //! gave out are handed in (`codec::Codec::new`), and nothing here decides what a record means.
 
 pub mod catalogue;
 pub mod codec;
+pub mod fact;
+pub mod facts;
+mod framing;
 pub mod ids;
 pub mod partition;
 pub mod record;
 pub mod records;
 pub mod topics;
 
-pub use ids::{AccountId, CouponId, Crc64, EmailHmac, Fingerprint, KeyCheck, LogId, SessionId, UserId};
+pub use fact::{Fact, FactType};
+pub use ids::{
+    AccountId, CouponId, Crc64, EmailHmac, Fingerprint, KeyCheck, LogId, OptionId, OrderId, ProductId,
+    SessionId, UserId,
+};
 pub use record::{Record, RecordType};
-pub use topics::Topic;
+pub use topics::{FactTopic, Topic};
 pub use uuid::Uuid;

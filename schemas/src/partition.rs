@@ -1,6 +1,9 @@
-//! The partition rule: where a record belongs is computed here and never by a client library's partitioner.
+//! The partition rule: where a record or a fact belongs is computed here and never by a client library's partitioner.
 
-use crate::{Record, topics::Topic};
+use crate::{
+    Fact, Record,
+    topics::{FactTopic, Topic},
+};
 use uuid::Uuid;
 
 /// The partition in which a record must stand; `None` for `RulesActivated`, which stands in every one.
@@ -32,6 +35,35 @@ pub fn home(record: &Record) -> Option<i32> {
     }
 }
 
+/// The partition in which a fact must stand: a user's payments meet, and so does all that is said of an order.
+#[must_use]
+pub fn home_of_fact(fact: &Fact) -> i32 {
+    let dense = |id| of_dense(id, FactTopic::of(fact.fact_type()).partitions());
+    match fact {
+        Fact::PaymentCaptured(f) => dense(f.user_id),
+        Fact::PaymentDeclined(f) => dense(f.user_id),
+        Fact::DispatchRequested(f) => dense(f.order_id),
+        Fact::DispatchDelivered(f) => dense(f.order_id),
+        Fact::DispatchFailed(f) => dense(f.order_id),
+        Fact::PlatformEventReceived(f) => dense(f.order_id),
+    }
+}
+
+/// A fact's Kafka key. In `external-platform` it is what compaction goes by, so two facts that must both be kept never
+/// share one: the type stands in it, and of a partner's events the partner's id.
+#[must_use]
+pub fn key_of_fact(fact: &Fact) -> String {
+    let of_order = |order_id: i64| format!("{}:{order_id}", fact.fact_type().name());
+    match fact {
+        Fact::PaymentCaptured(f) => f.user_id.to_string(),
+        Fact::PaymentDeclined(f) => f.user_id.to_string(),
+        Fact::DispatchRequested(f) => of_order(f.order_id),
+        Fact::DispatchDelivered(f) => of_order(f.order_id),
+        Fact::DispatchFailed(f) => of_order(f.order_id),
+        Fact::PlatformEventReceived(f) => format!("{}:{}", fact.fact_type().name(), f.event_id),
+    }
+}
+
 /// Where campaigns live.
 pub const CAMPAIGN_PARTITION: i32 = 0;
 
@@ -44,8 +76,11 @@ pub fn of_event_id(event_id: Uuid) -> i32 {
 /// Partition of a dense id: (id - 1) mod partitions.
 #[must_use]
 pub fn of_id(id: i64, topic: Topic) -> i32 {
-    let partitions = i64::from(topic.partitions());
-    (id.wrapping_sub(1).rem_euclid(partitions)) as i32
+    of_dense(id, topic.partitions())
+}
+
+fn of_dense(id: i64, partitions: i32) -> i32 {
+    (id.wrapping_sub(1).rem_euclid(i64::from(partitions))) as i32
 }
 
 fn of_bytes(bytes: [u8; 16], topic: Topic) -> i32 {

@@ -1,6 +1,6 @@
 //! The closed set of record types: one enum to match on, one table that names each type's schema.
 
-use crate::{ids::Fingerprint, records::*};
+use crate::{framing::Family, ids::Fingerprint, records::*};
 use uuid::Uuid;
 
 macro_rules! record_types {
@@ -50,22 +50,37 @@ macro_rules! record_types {
             fn from(record: $name) -> Self { Self::$name(record) }
         })*
 
-        /// Serialises the record inside, without a tag: the framing's schema id says which it is.
-        pub(crate) fn write<W: std::io::Write>(
-            record: &Record,
-            writer: &apache_avro::writer::datum::GenericDatumWriter<'_>,
-            out: &mut W,
-        ) -> Result<usize, apache_avro::Error> {
-            match record { $(Record::$name(record) => writer.write_ser(out, record),)* }
-        }
+        impl Family for Record {
+            type Type = RecordType;
+            const TYPES: usize = RecordType::ALL.len();
 
-        /// Deserialises the record type that the schema id named.
-        pub(crate) fn read(
-            kind: RecordType,
-            reader: &apache_avro::reader::datum::GenericDatumReader<'_>,
-            input: &mut &[u8],
-        ) -> Result<Record, apache_avro::Error> {
-            match kind { $(RecordType::$name => reader.read_deser::<$name>(input).map(Record::$name),)* }
+            fn type_of(kind: crate::catalogue::Kind) -> Option<RecordType> {
+                match kind { crate::catalogue::Kind::Record(kind) => Some(kind), _ => None }
+            }
+
+            fn index(kind: RecordType) -> usize {
+                kind as usize
+            }
+
+            fn own_type(&self) -> RecordType {
+                self.record_type()
+            }
+
+            fn write<W: std::io::Write>(
+                &self,
+                writer: &apache_avro::writer::datum::GenericDatumWriter<'_>,
+                out: &mut W,
+            ) -> Result<usize, apache_avro::Error> {
+                match self { $(Self::$name(record) => writer.write_ser(out, record),)* }
+            }
+
+            fn read(
+                kind: RecordType,
+                reader: &apache_avro::reader::datum::GenericDatumReader<'_>,
+                input: &mut &[u8],
+            ) -> Result<Self, apache_avro::Error> {
+                match kind { $(RecordType::$name => reader.read_deser::<$name>(input).map(Self::$name),)* }
+            }
         }
     };
 }
