@@ -103,6 +103,17 @@ pub struct Context<'a> {
     pub header: &'a Header,
     /// The log's clock with this record.
     pub now_ms: i64,
+    /// The rules in force.
+    pub rules: &'a ActiveRules,
+}
+
+/// Where and when an outcome was applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Applied {
+    /// Offset of the record.
+    pub offset: u64,
+    /// The log's clock with it, in ms since the epoch.
+    pub now_ms: i64,
 }
 
 /// The state of one topic's partition and how its records are judged.
@@ -127,7 +138,12 @@ pub trait State: Debug {
     fn evolve(&mut self, header: &mut Header, now_ms: i64, outcome: &Self::Outcome);
 
     /// The row changes of an outcome that was just applied.
-    fn changes(&self, now_ms: i64, outcome: &Self::Outcome, out: &mut Vec<Self::Change>);
+    fn changes(&self, at: Applied, outcome: &Self::Outcome, out: &mut Vec<Self::Change>);
+
+    /// What a replay is told of an outcome, where that is less than all of it.
+    fn retold(outcome: &Self::Outcome) -> Self::Outcome {
+        outcome.clone()
+    }
 
     /// The outcome's tag (32 or more, unique over all topics) and fields.
     fn digest(outcome: &Self::Outcome, begin: impl FnOnce(u8) -> DigestInput) -> u64;
@@ -231,10 +247,14 @@ impl<S: State> Fold<S> {
             Seen::Fresh => match record {
                 Record::RulesActivated(record) => self.judge_rules(record, &mut decision.rules)?,
                 record if partition::home(record) != Some(self.partition) => Verdict::Misplaced,
-                record => {
-                    let context = Context { partition: self.partition, header: &self.header, now_ms };
-                    self.state.decide(context, record).map_err(Undecided::Missing)?
-                }
+                record => match &self.rules {
+                    Some(rules) => {
+                        let context =
+                            Context { partition: self.partition, header: &self.header, now_ms, rules };
+                        self.state.decide(context, record).map_err(Undecided::Missing)?
+                    }
+                    None => Verdict::NoRules,
+                },
             },
         };
         Ok(())
@@ -261,6 +281,15 @@ impl<S: State> Fold<S> {
         Ok(Verdict::RulesActivated(version))
     }
 
+    /// What this topic's rules would make of a record if it stood at the end now, replays aside; `None` before the
+    /// first rules, or where a partial state misses rows. Decides nothing.
+    #[must_use]
+    pub fn foresee(&self, record: &Record) -> Option<Verdict<S::Outcome>> {
+        let rules = self.rules.as_ref()?;
+        let (header, now_ms) = (&self.header, self.header.clock_ms);
+        self.state.decide(Context { partition: self.partition, header, now_ms, rules }, record).ok()
+    }
+
     /// Applies a decision of this fold's own state.
     pub fn evolve(&mut self, decision: &Decision<S::Outcome>) {
         let at = decision.at;
@@ -277,6 +306,7 @@ impl<S: State> Fold<S> {
             // An unknown first verdict stays unknown: "replayed" is not what the first one was told.
             let answer = match (&decision.verdict, &decision.first) {
                 (Verdict::Replayed, first) => first.clone(),
+                (Verdict::Decided(outcome), _) => Some(Verdict::Decided(S::retold(outcome))),
                 (verdict, _) => Some(verdict.clone()),
             };
             self.window.remember(envelope, sighting, answer, REPLAY_REACH);
@@ -306,7 +336,8 @@ impl<S: State> Fold<S> {
     /// The row changes of a decision that was just applied.
     pub fn changes(&self, decision: &Decision<S::Outcome>, out: &mut Vec<S::Change>) {
         if let Verdict::Decided(outcome) = &decision.verdict {
-            self.state.changes(decision.now_ms, outcome, out);
+            let at = Applied { offset: decision.at.offset, now_ms: decision.now_ms };
+            self.state.changes(at, outcome, out);
         }
     }
 

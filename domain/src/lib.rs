@@ -11,6 +11,7 @@ pub mod fold;
 pub mod header;
 pub mod replays;
 pub mod rules;
+pub mod shop;
 pub mod slot;
 
 pub use fold::{Decision, Fold, Input, LogPosition, Undecided, Verdict};

@@ -3,7 +3,7 @@
 use super::{AccountChange, AccountKey, AccountOutcome, Accounts, MAX_REVOCATION_MS, UserRow};
 use crate::{
     digest::DigestInput,
-    fold::{Context, State, Verdict},
+    fold::{Applied, Context, State, Verdict},
     header::Header,
     slot::Slot,
 };
@@ -43,16 +43,16 @@ impl State for Accounts {
         }
     }
 
-    fn changes(&self, now_ms: i64, outcome: &AccountOutcome, out: &mut Vec<AccountChange>) {
+    fn changes(&self, at: Applied, outcome: &AccountOutcome, out: &mut Vec<AccountChange>) {
         match outcome {
             AccountOutcome::Registered { user_id, email } => out.push(AccountChange::Registered(UserRow {
                 user_id: *user_id,
                 email: *email,
-                created_at_ms: now_ms,
+                created_at_ms: at.now_ms,
                 erased_at_ms: None,
             })),
             AccountOutcome::Erased { user_id, .. } => {
-                out.push(AccountChange::Erased { user_id: *user_id, at_ms: now_ms });
+                out.push(AccountChange::Erased { user_id: *user_id, at_ms: at.now_ms });
             }
             _ => {}
         }

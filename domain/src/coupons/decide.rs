@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     digest::DigestInput,
-    fold::{Context, State, Verdict},
+    fold::{Applied, Context, State, Verdict},
     header::Header,
     slot::Slot,
 };
@@ -65,14 +65,14 @@ impl State for Coupons {
         }
     }
 
-    fn changes(&self, now_ms: i64, outcome: &CouponOutcome, out: &mut Vec<CouponChange>) {
+    fn changes(&self, at: Applied, outcome: &CouponOutcome, out: &mut Vec<CouponChange>) {
         let mut row = |id: CouponId| {
             if let Slot::Loaded(coupon) = self.coupon(id) {
                 out.push(CouponChange::Coupon(id, coupon.clone()));
             }
         };
         match outcome {
-            CouponOutcome::Won(won) => out.push(CouponChange::Won { won: *won, at_ms: now_ms }),
+            CouponOutcome::Won(won) => out.push(CouponChange::Won { won: *won, at_ms: at.now_ms }),
             CouponOutcome::Opened { coupon_id, .. } | CouponOutcome::Extended { coupon_id, .. } => {
                 row(*coupon_id)
             }

@@ -72,14 +72,14 @@ pub(crate) fn verdicts<S: State>(fold: &mut Fold<S>, records: Vec<Record>) -> Ve
 }
 
 /// Envelopes from a small pool, so that replays and reused keys happen.
-fn envelope() -> impl Strategy<Value = (Uuid, Option<Fingerprint>)> {
+pub(crate) fn envelope() -> impl Strategy<Value = (Uuid, Option<Fingerprint>)> {
     let pooled = (0_u128..12, 0_u8..3)
         .prop_map(|(id, f)| (Uuid::from_u128(id), (f > 0).then_some(Fingerprint([f; 16]))));
     let fresh = any::<u128>().prop_map(|id| (Uuid::from_u128(id), None));
     prop_oneof![1 => pooled, 4 => fresh]
 }
 
-fn number() -> impl Strategy<Value = i64> {
+pub(crate) fn number() -> impl Strategy<Value = i64> {
     prop_oneof![20 => 1_i64..40, 1 => any::<i64>(), 1 => Just(0), 1 => Just(1 << 53), 1 => Just(-1)]
 }
 
@@ -162,7 +162,7 @@ pub(crate) fn account_record() -> impl Strategy<Value = Record> {
     prop_oneof![10 => sign_up, 4 => erase, 3 => revoke, 1 => rules_record(), 1 => foreign()]
 }
 
-fn rules_record() -> impl Strategy<Value = Record> {
+pub(crate) fn rules_record() -> impl Strategy<Value = Record> {
     (envelope(), 0_i32..2, any::<bool>()).prop_map(|((event_id, fingerprint), version, same)| {
         let log_id = LogId([if same { 7 } else { 8 }; 16]);
         RulesActivated { event_id, fingerprint, log_id, ..rules(version) }.into()

@@ -7,4 +7,5 @@ mod logs;
 mod properties;
 mod replays;
 mod rules;
+mod shop;
 mod store;

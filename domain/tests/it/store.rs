@@ -14,13 +14,37 @@ use std::collections::BTreeMap;
 
 /// Rows and how a state reads them.
 pub(crate) trait Rows: State {
-    type Table: Default + PartialEq + std::fmt::Debug;
+    type Table: Clone + Default + PartialEq + std::fmt::Debug;
     fn load(&mut self, table: &Self::Table, keys: &[Self::Key]);
     fn write(table: &mut Self::Table, change: Self::Change);
     fn partial() -> Self;
+
+    /// What a record will surely need, to be loaded before the batch.
+    fn wanted(&self, _record: &Record) -> Vec<Self::Key> {
+        Vec::new()
+    }
+
+    /// After each commit.
+    fn settle(&mut self) {}
+
+    /// The table without the offsets that stand in it, to compare two logs that say the same.
+    fn without_offsets(table: Self::Table) -> Self::Table {
+        table
+    }
 }
 
-#[derive(Default, Debug, PartialEq)]
+/// One batch of a projection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// Records.
+    pub(crate) size: usize,
+    /// Whether the state is thrown away after it.
+    pub(crate) restart: bool,
+    /// Whether the batch's keys are loaded before it, and once more whenever something is missing.
+    pub(crate) ahead: bool,
+}
+
+#[derive(Clone, Default, Debug, PartialEq)]
 pub(crate) struct CouponTable {
     pub(crate) coupons: BTreeMap<CouponId, Coupon>,
     pub(crate) claims: BTreeMap<(CouponId, UserId), (u32, i64)>,
@@ -96,22 +120,43 @@ impl Rows for Accounts {
     }
 }
 
-/// Folds a log as a projection does: in batches, each loading what it misses; `restart` throws the state away and
+/// Folds a log as a projection does: in batches, each loading what it misses; a restart throws the state away and
 /// starts again from header and rows.
-pub(crate) fn project<S: Rows>(partition: i32, log: &[Entry], cuts: &[(usize, bool)]) -> (Header, S::Table) {
-    let mut table = S::Table::default();
-    let mut fold = Fold::new(partition, S::partial());
+pub(crate) fn project<S: Rows>(partition: i32, log: &[Entry], cuts: &[Cut]) -> (Header, S::Table) {
+    project_into(partition, log, cuts, S::Table::default(), S::partial)
+}
+
+/// The same into a table and with states of the caller's.
+pub(crate) fn project_into<S: Rows>(
+    partition: i32,
+    log: &[Entry],
+    cuts: &[Cut],
+    mut table: S::Table,
+    fresh: impl Fn() -> S,
+) -> (Header, S::Table) {
+    let mut fold = Fold::new(partition, fresh());
     let mut cuts = cuts.iter().cycle();
     let mut from = 0;
     while from < log.len() {
-        let &(size, restart) = cuts.next().expect("at least one cut");
-        let to = (from + size).min(log.len());
+        let cut = cuts.next().expect("at least one cut");
+        let to = (from + cut.size).min(log.len());
         let mut changes = Vec::new();
+        let records = log[from..to].iter().filter_map(|entry| entry.record.as_ref());
+        let ahead: Vec<S::Key> = match cut.ahead {
+            true => records.flat_map(|record| fold.state().wanted(record)).collect(),
+            false => Vec::new(),
+        };
+        fold.state_mut().load(&table, &ahead);
         for (offset, entry) in (from as u64..).zip(&log[from..to]) {
             let decision = loop {
                 match fold.decide(position(offset, entry), input(entry)) {
                     Ok(decision) => break decision,
-                    Err(Undecided::Missing(keys)) => fold.state_mut().load(&table, &keys),
+                    Err(Undecided::Missing(keys)) => {
+                        fold.state_mut().load(&table, &keys);
+                        fold.state_mut().load(&table, &ahead);
+                        let again = fold.decide(position(offset, entry), input(entry));
+                        assert_ne!(again, Err(Undecided::Missing(keys)), "a projection would stop here");
+                    }
                     Err(Undecided::UnknownRules(version)) => panic!("rules {version}"),
                 }
             };
@@ -119,18 +164,25 @@ pub(crate) fn project<S: Rows>(partition: i32, log: &[Entry], cuts: &[(usize, bo
             fold.changes(&decision, &mut changes);
         }
         changes.into_iter().for_each(|change| S::write(&mut table, change));
+        fold.state_mut().settle();
         from = to;
-        if restart {
-            fold = resumed(partition, log, fold.header().clone(), fold.rules().cloned());
+        if cut.restart {
+            fold = resumed(partition, log, fold.header().clone(), fold.rules().cloned(), fresh());
         }
     }
     (fold.header().clone(), table)
 }
 
 /// As a projection does on assign: header from its row, window from the raw records.
-fn resumed<S: Rows>(partition: i32, log: &[Entry], header: Header, rules: Option<ActiveRules>) -> Fold<S> {
+fn resumed<S: Rows>(
+    partition: i32,
+    log: &[Entry],
+    header: Header,
+    rules: Option<ActiveRules>,
+    state: S,
+) -> Fold<S> {
     let end = header.next_offset as usize;
-    let mut fold = Fold::resume(partition, S::partial(), header, rules);
+    let mut fold = Fold::resume(partition, state, header, rules);
     let founds = |entry: &&Entry| matches!(&entry.record, Some(Record::RulesActivated(r)) if r.version == 1);
     let lawless = log.iter().take_while(|entry| !founds(entry)).count();
     for (offset, entry) in (0..).zip(&log[..end]).skip(lawless) {
