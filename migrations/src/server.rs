@@ -4,8 +4,8 @@ use crate::MigrationError;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// The oldest server that knows `INSERT .. AS new ON DUPLICATE KEY UPDATE` without warnings (8.0.20), enforced
-/// CHECKs (8.0.16) and `utf8mb4_0900_bin` (8.0.17).
-const OLDEST: (u32, u32, u32) = (8, 0, 20);
+/// CHECKs (8.0.16), `utf8mb4_0900_bin` (8.0.17) and invisible columns (8.0.23).
+const OLDEST: (u32, u32, u32) = (8, 0, 23);
 
 /// Without one of these modes MySQL cuts and rounds values instead of refusing them. (`TRADITIONAL` implies them.)
 const STRICT_MODES: [&str; 2] = ["STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"];
@@ -46,8 +46,8 @@ mod tests {
         for (version, mode, fit) in [
             ("9.7.4-2", strict, true),
             ("8.4.0", "STRICT_ALL_TABLES", true),
-            ("8.0.20-log", strict, true),
-            ("8.0.19", strict, false),
+            ("8.0.23-log", strict, true),
+            ("8.0.22", strict, false),
             ("5.7.44", strict, false),
             ("11.4.2-MariaDB-deb12", strict, false),
             ("8.0.11-TiDB-v7.5.0", strict, false),

@@ -9,12 +9,22 @@ use sea_orm_migration::{MigrationTrait, SchemaManager, prelude::DbErr};
 mod m20261120_000001_users;
 mod m20261120_000002_coupons;
 mod m20261120_000003_projection_offset;
+mod m20261121_000001_products;
+mod m20261121_000002_orders;
+mod m20261121_000003_balances;
+mod m20261121_000004_outbox;
+mod m20261121_000010_external_platform;
 
 pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m20261120_000001_users::Migration),
         Box::new(m20261120_000002_coupons::Migration),
         Box::new(m20261120_000003_projection_offset::Migration),
+        Box::new(m20261121_000001_products::Migration),
+        Box::new(m20261121_000002_orders::Migration),
+        Box::new(m20261121_000003_balances::Migration),
+        Box::new(m20261121_000004_outbox::Migration),
+        Box::new(m20261121_000010_external_platform::Migration),
     ]
 }
 
