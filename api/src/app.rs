@@ -2,10 +2,12 @@
 
 use crate::{
     config::{Config, ModeSetting, Secrets},
+    history::{self, History},
     http::{self, ApiError, Code},
     ingress::{self, Ingress},
     limits,
     log::{
+        facts::FactLog,
         foundation::{self, Foundation},
         producer::Appender,
         read_index::ReadIndex,
@@ -13,8 +15,11 @@ use crate::{
         topic_log::TopicLog,
     },
     metric,
+    recent_orders::RecentOrders,
     request::Identity,
     session::Sessions,
+    store::Store,
+    ticker,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -26,9 +31,9 @@ use chassis::{
     serve::{self, Limits},
     shutdown::CancellationToken,
 };
-use domain::{accounts::Accounts, coupons::Coupons, fold::State};
+use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::codec::Codec;
+use schemas::{Topic, codec::Codec};
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -60,6 +65,7 @@ struct Ingoing {
     instance: String,
     accounts: TopicLog<Accounts>,
     coupons: TopicLog<Coupons>,
+    shop: TopicLog<Shop>,
     /// Where the log ended at the start, in the order of `ingress::partitions`.
     start: Vec<u64>,
     caught_up: AtomicBool,
@@ -69,6 +75,7 @@ impl Condition for Ingoing {
     fn health(&self) -> Value {
         let mut stopped: Vec<String> = stopped(&self.accounts);
         stopped.extend(self::stopped(&self.coupons));
+        stopped.extend(self::stopped(&self.shop));
         json!({
             "status": "ok",
             "process": "api",
@@ -83,8 +90,10 @@ impl Condition for Ingoing {
         if self.caught_up.load(Ordering::Acquire) {
             return Ok(());
         }
-        let behind = behind(&self.accounts, &self.start)
-            + behind(&self.coupons, &self.start[self.accounts.cells().len()..]);
+        let (signup, rest) = self.start.split_at(self.accounts.cells().len());
+        let (coupon, order) = rest.split_at(self.coupons.cells().len());
+        let behind =
+            behind(&self.accounts, signup) + behind(&self.coupons, coupon) + behind(&self.shop, order);
         if behind > 0 {
             return Err(format!("{behind} records to fold"));
         }
@@ -128,17 +137,21 @@ impl App {
         let mut started = Started { threads: Vec::new(), tell, shutdown: shutdown.clone() };
         let accounts = TopicLog::accounts(&config.topic_prefix);
         let coupons = TopicLog::coupons(&config.topic_prefix);
+        let recent = Arc::new(RecentOrders::default());
+        let shop = TopicLog::shop(&config.topic_prefix, recent.watch());
         let codec = Arc::new(ArcSwap::from_pointee(Codec::new(&foundation.schemas)?));
         let reader = kafka::reader(&config.kafka, &config.instance);
         started.tail(Tail::new(accounts.clone(), &reader, codec.clone())?)?;
         started.tail(Tail::new(coupons.clone(), &reader, codec.clone())?)?;
+        started.tail(Tail::new(shop.clone(), &reader, codec.clone())?)?;
         let (read_index, thread) = ReadIndex::start(LogReader::new(reader)?, partitions, shutdown.clone())?;
         started.threads.push(thread);
         let ingress = Ingress {
             accounts: accounts.clone(),
             coupons: coupons.clone(),
+            shop: shop.clone(),
             codec,
-            appender: Arc::new(appender(&config, &accounts, &coupons).await?),
+            appender: Arc::new(appender(&config).await?),
             read_index,
             in_flight: Arc::new(AtomicUsize::new(0)),
             max_in_flight,
@@ -150,10 +163,12 @@ impl App {
             instance: config.instance.clone(),
             accounts,
             coupons,
+            shop,
             start,
             caught_up: AtomicBool::new(false),
         });
-        let shared = shared(&config, &secrets, &foundation, ingress, condition);
+        let memory = Memory::new(&config, &foundation, &ingress, recent).await?;
+        let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition);
         Ok(Self { config, secrets, shared, metrics, shutdown, fatal, threads: started.threads })
     }
 
@@ -174,6 +189,8 @@ impl App {
         }
         servers.spawn(serve::run(admin, self.admin_router(), limits, self.shutdown.clone()));
         let watcher = tokio::spawn(watch(self.shared.clone(), self.shutdown.clone()));
+        let ticker = tokio::spawn(ticker::run(self.shared.clone(), self.shutdown.clone()));
+        let history = tokio::spawn(history::watch(self.shared.history.clone(), self.shutdown.clone()));
         let ended = tokio::select! {
             reason = self.fatal.recv() => reason.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason))),
             () = self.shutdown.cancelled() => Ok(()),
@@ -184,6 +201,9 @@ impl App {
         self.shutdown.cancel();
         while servers.join_next().await.is_some() {}
         let watched = watcher.await.context("the watcher")?;
+        ticker.await.context("the ticker")?;
+        history.await.context("the watcher of MySQL")?;
+        self.shared.history.close().await;
         let appender = self.shared.ingress.appender.clone();
         tokio::task::spawn_blocking(move || appender.flush(limits::FLUSH)).await?;
         for thread in self.threads {
@@ -251,33 +271,58 @@ fn look_at_log(
     Ok((foundation, ends))
 }
 
-async fn appender(
-    config: &Config,
-    accounts: &TopicLog<Accounts>,
-    coupons: &TopicLog<Coupons>,
-) -> anyhow::Result<Appender> {
+async fn appender(config: &Config) -> anyhow::Result<Appender> {
     let limits = ProducerLimits {
         delivery_timeout_ms: limits::DELIVERY_TIMEOUT_MS,
         queue_messages: limits::PRODUCER_QUEUE_MESSAGES,
         queue_kbytes: limits::PRODUCER_QUEUE_KBYTES,
     };
     let settings = kafka::producer(&config.kafka, &config.instance, config.linger_ms, limits);
-    let topics = [accounts.name().clone(), coupons.name().clone()];
-    let made = tokio::task::spawn_blocking(move || Appender::new(&settings, &[&topics[0], &topics[1]]));
+    let topics = Topic::ALL.map(|topic| topic.name(&config.topic_prefix));
+    let made = tokio::task::spawn_blocking(move || Appender::new(&settings, &topics));
     Ok(made.await??)
+}
+
+/// What is beside the folds: none of it is needed for a start.
+struct Memory {
+    recent: Arc<RecentOrders>,
+    store: Store,
+    history: Arc<History>,
+    facts: FactLog,
+}
+
+impl Memory {
+    async fn new(
+        config: &Config,
+        foundation: &Foundation,
+        ingress: &Ingress,
+        recent: Arc<RecentOrders>,
+    ) -> anyhow::Result<Self> {
+        let store = Store::new(&config.redis_url, foundation.log_id).context("TIDEMARK_REDIS_URL")?;
+        let history = History::new(config, store.clone(), ingress.shop.clone(), recent.clone()).await;
+        let history = Arc::new(history.context("TIDEMARK_DATABASE_URL")?);
+        let facts = FactLog::new(ingress.appender.clone(), &foundation.schemas, &config.topic_prefix)?;
+        Ok(Self { recent, store, history, facts })
+    }
 }
 
 fn shared(
     config: &Config,
     secrets: &Secrets,
     foundation: &Foundation,
-    ingress: Ingress,
+    (ingress, memory): (Ingress, Memory),
     condition: Arc<dyn Condition>,
 ) -> http::Shared {
     let Foundation { log_id, mode, opening_balance, .. } = *foundation;
     let fingerprint_key = secrets.fingerprint_key.clone();
     Arc::new(http::App {
         ingress,
+        recent: memory.recent,
+        history: memory.history,
+        store: memory.store,
+        facts: memory.facts,
+        platform_keys: secrets.platform_keys.clone(),
+        admin_token: secrets.admin_token.clone(),
         identity: Identity { log_id, mode, fingerprint_key },
         sessions: Sessions::new(&secrets.session_key, log_id, mode, config.secure_cookies),
         mode,
@@ -299,6 +344,10 @@ async fn watch(shared: http::Shared, shutdown: CancellationToken) -> anyhow::Res
         metrics::gauge!(metric::IN_FLIGHT).set(ingress.in_flight.load(Ordering::Relaxed) as f64);
         gauge(&ingress.accounts);
         gauge(&ingress.coupons);
+        gauge(&ingress.shop);
+        if let Some(projected) = shared.history.projected_offset() {
+            shared.recent.let_go(projected);
+        }
         if let Some(fatal) = ingress.appender.fatal_error() {
             shutdown.cancel();
             anyhow::bail!("the producer failed for good: {fatal}");

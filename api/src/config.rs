@@ -1,6 +1,6 @@
 //! Settings of the ingress. None of them influences a decision: those stand in the log.
 
-use crate::limits;
+use crate::{limits, signature::PlatformKeys};
 use schemas::records::Mode;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -30,6 +30,14 @@ pub struct Config {
     pub fingerprint_key: String,
     pub session_key: String,
     pub admin_token: String,
+    pub redis_url: String,
+    pub database_url: String,
+    pub reader_pool_max: u32,
+    pub reader_pool_min: u32,
+    pub reader_pool_acquire_timeout_ms: u64,
+    pub reader_pool_idle_timeout_ms: u64,
+    pub reader_pool_max_lifetime_ms: u64,
+    pub platform_keys: String,
 }
 
 impl Default for Config {
@@ -52,6 +60,14 @@ impl Default for Config {
             fingerprint_key: String::new(),
             session_key: String::new(),
             admin_token: String::new(),
+            redis_url: "redis://127.0.0.1:6379".into(),
+            database_url: "mysql://tidemark:tidemark@127.0.0.1:3306/tidemark".into(),
+            reader_pool_max: 8,
+            reader_pool_min: 1,
+            reader_pool_acquire_timeout_ms: 500,
+            reader_pool_idle_timeout_ms: 600_000,
+            reader_pool_max_lifetime_ms: 1_800_000,
+            platform_keys: String::new(),
         }
     }
 }
@@ -94,6 +110,8 @@ pub struct Secrets {
     pub session_key: Vec<u8>,
     /// Opens the admin listener.
     pub admin_token: Arc<str>,
+    /// Under the external platform's webhooks.
+    pub platform_keys: PlatformKeys,
 }
 
 impl fmt::Debug for Secrets {
@@ -117,6 +135,7 @@ impl Config {
             fingerprint_key: key("FINGERPRINT_KEY", &self.fingerprint_key)?,
             session_key: key("SESSION_KEY", &self.session_key)?,
             admin_token: self.admin_token.as_str().into(),
+            platform_keys: platform_keys(&self.platform_keys)?,
         })
     }
 
@@ -165,6 +184,24 @@ fn key(variable: &'static str, text: &str) -> Result<Vec<u8>, BadSetting> {
     }
 }
 
+/// `keyid:hex`, by commas; none at all lets no webhook in.
+fn platform_keys(text: &str) -> Result<PlatformKeys, BadSetting> {
+    let variable = "PLATFORM_KEYS";
+    let mut keys = PlatformKeys::default();
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let problem = "a key is written keyid:hex".to_owned();
+        let (id, hex) = entry.split_once(':').ok_or(BadSetting { variable, problem })?;
+        if id.is_empty()
+            || !id.bytes().all(|byte| byte.is_ascii_graphic())
+            || !keys.add(id, key(variable, hex)?)
+        {
+            let problem = format!("{id:?} is no key id, or stands there twice");
+            return Err(BadSetting { variable, problem });
+        }
+    }
+    Ok(keys)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,5 +223,20 @@ mod tests {
         let config = Config { max_in_flight: 0, ..Config::default() };
         let error = config.in_flight().expect_err("nobody could be served").to_string();
         assert_eq!(error, "TIDEMARK_MAX_IN_FLIGHT: 0 is not from 1 to 20000");
+    }
+
+    #[test]
+    fn platform_keys_are_named_and_long_enough() {
+        let key = "00112233445566778899aabbccddeeff";
+        for good in ["", " ", &format!("a:{key}"), &format!(" a:{key}, b-2:{key} ,")] {
+            assert!(platform_keys(good).is_ok(), "{good:?}");
+        }
+        for bad in
+            [key, "a:0011", "a:xyz", &format!(":{key}"), &format!("a b:{key}"), &format!("a:{key},a:{key}")]
+        {
+            let error = platform_keys(bad).expect_err(bad).to_string();
+            assert!(error.starts_with("TIDEMARK_PLATFORM_KEYS: "), "{error}");
+            assert!(!error.contains(key), "a key is never printed: {error}");
+        }
     }
 }

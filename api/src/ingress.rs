@@ -13,7 +13,7 @@ use crate::{
     metric,
 };
 use arc_swap::ArcSwap;
-use domain::{accounts::Accounts, coupons::Coupons, fold::State};
+use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use schemas::{Record, Topic, Uuid, codec::Codec};
 use std::{
     sync::{
@@ -47,12 +47,14 @@ pub enum Failure {
     Unwritable(String),
 }
 
-/// The two topics and the means to append to them.
+/// The request logs and the means to append to them.
 pub struct Ingress {
     /// `signup`.
     pub accounts: TopicLog<Accounts>,
     /// `coupon`.
     pub coupons: TopicLog<Coupons>,
+    /// `order`.
+    pub shop: TopicLog<Shop>,
     /// What to encode with now.
     pub codec: Arc<ArcSwap<Codec>>,
     /// The producer.
@@ -230,7 +232,7 @@ impl Ingress {
 
 /// Every partition that the read index asks for, in its order.
 pub fn partitions(prefix: &str) -> Vec<(String, i32)> {
-    [Topic::Signup, Topic::Coupon]
+    Topic::ALL
         .into_iter()
         .flat_map(|topic| (0..topic.partitions()).map(move |p| (topic.name(prefix), p)))
         .collect()
@@ -239,7 +241,8 @@ pub fn partitions(prefix: &str) -> Vec<(String, i32)> {
 fn index_of(topic: Topic, partition: i32) -> usize {
     let before = match topic {
         Topic::Signup => 0,
-        Topic::Coupon | Topic::Order => Topic::Signup.partitions(),
+        Topic::Coupon => Topic::Signup.partitions(),
+        Topic::Order => Topic::Signup.partitions() + Topic::Coupon.partitions(),
     };
     (before + partition) as usize
 }

@@ -4,10 +4,16 @@
 
 pub mod app;
 pub mod config;
+pub mod foresight;
+pub mod history;
 pub mod http;
 pub mod ingress;
 pub mod limits;
 pub mod log;
 pub mod metric;
+pub mod recent_orders;
 pub mod request;
 pub mod session;
+pub mod signature;
+pub mod store;
+pub mod ticker;

@@ -22,6 +22,18 @@ pub const DECIDE_SECONDS: &str = "tidemark_decide_seconds";
 pub const NEXT_OFFSET: &str = "tidemark_fold_next_offset";
 /// Partitions stopped by something that must not be skipped.
 pub const STOPPED_PARTITIONS: &str = "tidemark_stopped_partitions";
+/// Questions to Redis.
+pub const REDIS_SECONDS: &str = "tidemark_redis_seconds";
+/// Questions to Redis without a useful answer.
+pub const REDIS_FAILURES: &str = "tidemark_redis_failures_total";
+/// Older history answered from a copy in Redis.
+pub const CACHE_HITS: &str = "tidemark_history_cache_hits_total";
+/// Reads of older history from MySQL.
+pub const HISTORY_SECONDS: &str = "tidemark_history_seconds";
+/// Reads of older history that MySQL did not answer.
+pub const HISTORY_FAILURES: &str = "tidemark_history_failures_total";
+/// Next offset of the order projection, as MySQL says.
+pub const PROJECTED_OFFSET: &str = "tidemark_projected_offset";
 
 /// Registers descriptions with the process' recorder.
 pub fn describe() {
@@ -33,6 +45,12 @@ pub fn describe() {
     describe_histogram!(READ_INDEX_SECONDS, Unit::Seconds, "Read-index calls to the brokers");
     describe_histogram!(DECIDE_SECONDS, Unit::Seconds, "From the producer to the fold's answer");
     describe_gauge!(NEXT_OFFSET, "Next offset to fold");
+    describe_histogram!(REDIS_SECONDS, Unit::Seconds, "Questions to Redis");
+    describe_counter!(REDIS_FAILURES, "Questions to Redis without a useful answer");
+    describe_counter!(CACHE_HITS, "Older history answered from a copy in Redis");
+    describe_histogram!(HISTORY_SECONDS, Unit::Seconds, "Reads of older history from MySQL");
+    describe_counter!(HISTORY_FAILURES, "Reads of older history that MySQL did not answer");
+    describe_gauge!(PROJECTED_OFFSET, "Next offset of the order projection, as MySQL says");
     describe_gauge!(STOPPED_PARTITIONS, "Partitions stopped by something that must not be skipped");
 }
 

@@ -192,6 +192,7 @@ pub async fn positions(State(app): State<Shared>) -> Json<Value> {
     let mut positions = Vec::new();
     collect(&app.ingress.accounts, &mut positions);
     collect(&app.ingress.coupons, &mut positions);
+    collect(&app.ingress.shop, &mut positions);
     Json(json!({"process": "api", "positions": positions}))
 }
 
@@ -209,7 +210,7 @@ fn collect<S: Fold>(log: &TopicLog<S>, out: &mut Vec<Value>) {
     }
 }
 
-fn envelope<B: Serialize>(app: &App, caller: &Caller, body: &B) -> Envelope {
+pub(super) fn envelope<B: Serialize>(app: &App, caller: &Caller, body: &B) -> Envelope {
     app.identity.envelope(Principal::Admin, caller.target(), caller.key(), &canonical(body))
 }
 

@@ -9,7 +9,11 @@ use axum::{
 };
 use bytes::BytesMut;
 use http_body_util::BodyExt;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned},
+};
+use std::{fmt, marker::PhantomData};
 
 /// A parsed body; an empty one and `null` read as `{}`.
 pub struct JsonBody<T>(pub T);
@@ -27,6 +31,23 @@ impl<T: DeserializeOwned + Serialize, S: Send + Sync> FromRequest<S> for JsonBod
             return Err(Code::UnsupportedMediaType.into());
         }
         parse(if bytes.trim_ascii() == b"null" { b"{}" } else { &bytes }).map(JsonBody)
+    }
+}
+
+/// The very bytes that came, for those who must verify them before they are understood.
+pub struct RawBody {
+    /// As they came.
+    pub bytes: Bytes,
+    /// Whether they call themselves `application/json`.
+    pub is_json: bool,
+}
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
+        Ok(Self { bytes: read(request).await?, is_json })
     }
 }
 
@@ -65,12 +86,33 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde would read an array as the fields in their order.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::invalid("a body is a JSON object"));
     }
     serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(error.to_string()))
+}
+
+/// A value inside a body that is written as a JSON object; serde alone would read an array as its fields in their order.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Visitor(PhantomData)).map(Self)
+    }
 }
 
 /// The canonical text of a parsed body, for its fingerprint: what was understood, not how it was written.

@@ -10,6 +10,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, Method, header, request::Parts},
 };
+use chassis::admin::is_bearer;
 use schemas::{Topic, UserId, partition, records::Mode};
 
 /// What a request says of itself.
@@ -18,6 +19,8 @@ pub struct Caller {
     path: String,
     key: RetryKey,
     session: Option<Session>,
+    /// Whether the admin token came along.
+    admin: bool,
 }
 
 impl FromRequestParts<Shared> for Caller {
@@ -34,7 +37,9 @@ impl FromRequestParts<Shared> for Caller {
         let cookies = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok());
         let session = cookies.and_then(|cookies| app.sessions.read(cookies, wall_clock_ms()));
         let key = retry_key(&parts.headers)?;
-        Ok(Self { method: parts.method.clone(), path: path.to_owned(), key, session })
+        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let admin = is_bearer(bearer, &app.admin_token);
+        Ok(Self { method: parts.method.clone(), path: path.to_owned(), key, session, admin })
     }
 }
 
@@ -93,6 +98,18 @@ impl Caller {
             Some(session) if session.user_id == user => Ok(Principal::User(user)),
             Some(_) => Err(Code::U002.into()),
             None => Err(Code::Unauthenticated.into()),
+        }
+    }
+
+    /// Makes sure that the caller may do what only administrators do on the public listener.
+    ///
+    /// # Errors
+    /// 401 without the admin token; never in stage mode.
+    pub fn administrate(&self, app: &App) -> Result<Principal, ApiError> {
+        if self.admin || app.mode == Mode::Stage {
+            Ok(Principal::Admin)
+        } else {
+            Err(Code::Unauthenticated.into())
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     wire::{Percent, WireId, iso},
 };
 use crate::{
+    foresight::Trust,
     ingress::Failure,
     limits,
     log::cell::{Answer, Envelope},
@@ -20,13 +21,11 @@ use axum::{
 use domain::{
     Slot, Verdict,
     coupons::{CouponOutcome, CouponTerms, Won},
-    fold::{Context, State as _},
-    replays::Seen,
 };
 use schemas::{CouponId, Record, Topic, UserId, partition, records::CouponClaimed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// Body of an issue.
 #[derive(Serialize, Deserialize)]
@@ -133,49 +132,18 @@ pub async fn claim(
     let claimed =
         CouponClaimed { event_id, fingerprint, coupon_id: coupon_id.to_wire(), user_id: user_id.to_wire() };
     let record = Record::from(claimed);
-    if let Some((known, age)) = known(app, home, &record, envelope) {
-        match age {
-            None => return Ok(known),
-            Some(age) => app.ingress.fresh(log, home, age).await?,
-        }
-        // Brought up to date: what is refused now is refused by all that the log held when the request came.
-        if let Some((known, _)) = self::known(app, home, &record, envelope) {
-            return Ok(known);
-        }
-    }
-    app.ingress.submit(log, home, &record).await
+    app.ingress.answer(log, home, &record, trust).await
 }
 
-/// What the fold would answer without a record, and how fresh it must be for that; `None` where a record is needed.
-fn known(
-    app: &App,
-    home: i32,
-    record: &Record,
-    envelope: Envelope,
-) -> Option<(Answer<CouponOutcome>, Option<std::time::Duration>)> {
-    app.ingress.coupons.cell(home).look(|fold| {
-        match fold.look(envelope) {
-            Seen::Replay(Some(verdict)) => {
-                return Some((Answer { verdict, replayed: true, offset: None }, None));
-            }
-            Seen::KeyReused => {
-                return Some((Answer { verdict: Verdict::KeyReused, replayed: false, offset: None }, None));
-            }
-            Seen::Replay(None) | Seen::Fresh => {}
-        }
-        let header = fold.header();
-        let context = Context { partition: home, header, now_ms: header.clock_ms };
-        let verdict = fold.state().decide(context, record).ok()?;
-        let age = match &verdict {
-            // Never changes again: a piece that was won, a coupon that is over.
-            Verdict::Decided(CouponOutcome::AlreadyIssued(_) | CouponOutcome::Expired) => None,
-            Verdict::Decided(CouponOutcome::SoldOut) => Some(limits::REFUSAL_FRESHNESS),
-            // "Absent" is only ever said after asking the log itself.
-            Verdict::Decided(CouponOutcome::NotFound) => Some(std::time::Duration::ZERO),
-            _ => return None,
-        };
-        Some((Answer { verdict, replayed: false, offset: None }, age))
-    })
+const fn trust(outcome: &CouponOutcome) -> Option<Trust> {
+    match outcome {
+        // A piece that was won, a coupon that is over.
+        CouponOutcome::AlreadyIssued(_) | CouponOutcome::Expired => Some(Trust::Final),
+        CouponOutcome::SoldOut => Some(Trust::Within(limits::REFUSAL_FRESHNESS)),
+        // "Absent" is only ever said after asking the log itself.
+        CouponOutcome::NotFound => Some(Trust::Within(Duration::ZERO)),
+        _ => None,
+    }
 }
 
 async fn campaign_coupon(app: &App, name: &str) -> Result<Option<CouponId>, Failure> {
@@ -282,7 +250,7 @@ pub fn coupon_id(text: &str) -> Result<CouponId, ApiError> {
     text.parse().ok().and_then(CouponId::new).ok_or_else(|| Code::C006.into())
 }
 
-fn user(id: Option<WireId>) -> Result<UserId, ApiError> {
+pub fn user(id: Option<WireId>) -> Result<UserId, ApiError> {
     id.and_then(WireId::user)
         .ok_or_else(|| ApiError::invalid("userId must be a number from 1 to 9007199254740991"))
 }

@@ -1,6 +1,6 @@
 //! The one place where a refusal or a failure becomes a status, a code and a text.
 
-use crate::{ingress::Failure, limits};
+use crate::{history::HistoryError, ingress::Failure, limits};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -13,13 +13,27 @@ use serde_json::json;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each code's texts stand in `Code::texts`")]
 pub enum Code {
+    P001,
+    P002,
+    P004,
+    P005,
+    O001,
+    O002,
+    O003,
+    O004,
+    O006,
+    PAY001,
+    CART001,
     C001,
+    C002,
     C003,
+    C004,
     C005,
     C006,
     U001,
     U002,
     U004,
+    BalanceLimit,
     CouponExists,
     CampaignNotFound,
     RulesUnsupported,
@@ -38,6 +52,9 @@ pub enum Code {
     OutcomeUnknown,
     Pending,
     Unavailable,
+    HistoryUnavailable,
+    CartUnavailable,
+    SignatureInvalid,
     PartitionStopped,
 }
 
@@ -47,13 +64,33 @@ impl Code {
     #[expect(clippy::too_many_lines, reason = "a table: one line a code")]
     pub const fn texts(self) -> (&'static str, &'static str, &'static str) {
         match self {
+            Self::P001 => ("P001", "상품을 찾을 수 없음", "There is no such product."),
+            Self::P002 => ("P002", "재고 부족", "There are not that many units left."),
+            Self::P004 => ("P004", "상품 옵션을 찾을 수 없음", "There is no such product option."),
+            Self::P005 => ("P005", "현재 판매중이 아닙니다.", "This product is not for sale."),
+            Self::O001 => {
+                ("O001", "잘못된 수량", "A quantity is a whole number from 1, and its amount below 2^53.")
+            }
+            Self::O002 => ("O002", "주문을 찾을 수 없음", "There is no such order."),
+            Self::O003 => ("O003", "주문서 만료 (10분 초과)", "The order has expired."),
+            Self::O004 => ("O004", "이미 결제된 주문", "The order is paid already."),
+            Self::O006 => ("O006", "결제할 수 없는 주문입니다", "The order cannot be paid."),
+            Self::PAY001 => ("PAY001", "잔액 부족", "The balance is too low."),
+            Self::CART001 => ("CART001", "장바구니 항목을 찾을 수 없음", "That is not in the cart."),
             Self::C001 => ("C001", "쿠폰 품절", "The coupon is sold out."),
+            Self::C002 => ("C002", "유효하지 않은 쿠폰", "You do not have this coupon."),
             Self::C003 => ("C003", "만료된 쿠폰", "The coupon has expired."),
+            Self::C004 => ("C004", "이미 사용된 쿠폰", "The coupon was used before."),
             Self::C005 => ("C005", "이미 발급된 쿠폰", "You have this coupon already."),
             Self::C006 => ("C006", "쿠폰을 찾을 수 없습니다", "There is no such coupon."),
             Self::U001 => ("U001", "사용자를 찾을 수 없음", "There is no such user."),
             Self::U002 => ("U002", "권한이 없습니다", "This belongs to somebody else."),
             Self::U004 => ("U004", "로그인에 실패했습니다", "Login failed."),
+            Self::BalanceLimit => (
+                "BALANCE_LIMIT",
+                "잔액 한도를 초과합니다",
+                "A balance stays below 2^53; nothing was charged.",
+            ),
             Self::CouponExists => {
                 ("COUPON_EXISTS", "이미 존재하는 쿠폰입니다", "A coupon of that id exists.")
             }
@@ -118,6 +155,21 @@ impl Code {
                 "일시적으로 사용할 수 없습니다",
                 "The log cannot be read right now; try again.",
             ),
+            Self::HistoryUnavailable => (
+                "HISTORY_UNAVAILABLE",
+                "이전 내역을 일시적으로 조회할 수 없습니다",
+                "Older history cannot be read right now; try again. Orders and payments go on.",
+            ),
+            Self::CartUnavailable => (
+                "CART_UNAVAILABLE",
+                "장바구니를 일시적으로 사용할 수 없습니다",
+                "Carts cannot be reached right now; try again. Orders and payments go on.",
+            ),
+            Self::SignatureInvalid => (
+                "SIGNATURE_INVALID",
+                "서명이 올바르지 않습니다",
+                "The signature, its key or its time is not good.",
+            ),
             Self::PartitionStopped => (
                 "PARTITION_STOPPED",
                 "일시적으로 사용할 수 없습니다",
@@ -131,12 +183,30 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::C001 | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::C003 | Self::C005 | Self::InvalidRequest => StatusCode::BAD_REQUEST,
-            Self::C006 | Self::U001 | Self::NotFound | Self::RequestNotFound | Self::CampaignNotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::P002
+            | Self::P005
+            | Self::O001
+            | Self::O003
+            | Self::O004
+            | Self::O006
+            | Self::PAY001
+            | Self::C002
+            | Self::C003
+            | Self::C004
+            | Self::C005
+            | Self::BalanceLimit
+            | Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::P001
+            | Self::P004
+            | Self::O002
+            | Self::CART001
+            | Self::C006
+            | Self::U001
+            | Self::NotFound
+            | Self::RequestNotFound
+            | Self::CampaignNotFound => StatusCode::NOT_FOUND,
             Self::U002 => StatusCode::FORBIDDEN,
-            Self::U004 | Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::U004 | Self::Unauthenticated | Self::SignatureInvalid => StatusCode::UNAUTHORIZED,
             Self::CouponExists | Self::RulesUnsupported => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -148,6 +218,8 @@ impl Code {
             | Self::Overloaded
             | Self::OutcomeUnknown
             | Self::Unavailable
+            | Self::HistoryUnavailable
+            | Self::CartUnavailable
             | Self::PartitionStopped => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -217,6 +289,15 @@ impl IntoResponse for ApiError {
         *response.status_mut() = self.status.unwrap_or(self.code.status());
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Away => Code::HistoryUnavailable.into(),
+            HistoryError::Busy => Code::Overloaded.into(),
+        }
     }
 }
 

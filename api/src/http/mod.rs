@@ -2,21 +2,32 @@
 
 pub mod admin;
 mod auth;
+mod balance_logs;
+mod balances;
 mod body;
 mod caller;
+mod carts;
+mod catalogue;
 mod coupons;
 mod edge;
 mod error;
+mod orders;
+mod payments;
 mod requests;
+mod shop;
+mod webhooks;
 mod wire;
 
 pub use edge::wrong_method;
 pub use error::{ApiError, Code};
 
-use crate::{ingress::Ingress, metric::RequestMetrics, request::Identity, session::Sessions};
+use crate::{
+    history::History, ingress::Ingress, log::facts::FactLog, metric::RequestMetrics,
+    recent_orders::RecentOrders, request::Identity, session::Sessions, signature::PlatformKeys, store::Store,
+};
 use axum::{
     Router,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use chassis::admin::Condition;
 use schemas::records::Mode;
@@ -27,6 +38,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub struct App {
     /// The way into the log.
     pub ingress: Ingress,
+    /// Orders that MySQL may not hold yet.
+    pub recent: Arc<RecentOrders>,
+    /// Orders and changes of balances that are in memory no more.
+    pub history: Arc<History>,
+    /// Carts and copies.
+    pub store: Store,
+    /// What the external platform tells us goes here.
+    pub facts: FactLog,
+    /// And must be signed with one of these.
+    pub platform_keys: PlatformKeys,
+    /// Opens what only administrators may do on the public listener.
+    pub admin_token: Arc<str>,
     /// Identity of requests.
     pub identity: Identity,
     /// Cookies.
@@ -56,6 +79,19 @@ pub fn routes(app: Shared) -> Router {
         .route("/api/coupons/{id}/issue", post(coupons::issue))
         .route("/coupon/apply", post(coupons::apply))
         .route("/api/users/{id}/coupons", get(coupons::of_user))
+        .route("/api/products", get(catalogue::list))
+        .route("/api/products/top", get(catalogue::top))
+        .route("/api/products/{id}", get(catalogue::detail))
+        .route("/api/products/options/{id}/stock", patch(catalogue::adjust_stock))
+        .route("/api/users/{id}/balance", get(balances::show).patch(balances::charge))
+        .route("/api/users/{id}/balance/logs", get(balance_logs::list))
+        .route("/api/users/{id}/cart", get(carts::show).post(carts::put).delete(carts::empty))
+        .route("/api/users/{id}/cart/{option}", get(carts::show_item).delete(carts::take))
+        .route("/api/external-platform/events", post(webhooks::receive))
+        .route("/api/orders", post(orders::place))
+        .route("/api/orders/{id}", get(orders::detail))
+        .route("/api/orders/{id}/payment", post(payments::pay))
+        .route("/api/users/{id}/orders", get(orders::of_user))
         .route("/api/requests/{id}", get(requests::outcome))
         .with_state(app.clone());
     let router = if app.bench_noop { router.route("/noop", post(noop)) } else { router };
@@ -79,6 +115,7 @@ pub fn admin_routes(app: Shared) -> Router {
         .route("/admin/coupons/{id}/extend", post(admin::extend_coupon))
         .route("/admin/coupons/{id}/close", post(admin::close_coupon))
         .route("/admin/campaigns/{name}/reset", post(admin::reset_campaign))
+        .route("/admin/products", post(catalogue::list_product))
         .route("/admin/rules/activate", post(admin::activate_rules))
         .route("/admin/positions", get(admin::positions))
         .route("/api/requests/{id}", get(requests::admin_outcome))

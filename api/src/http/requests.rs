@@ -1,6 +1,6 @@
 //! `GET /api/requests/{topic}-{partition}-{event id}`: what came of a request whose answer was not awaited.
 
-use super::{ApiError, App, Code, Shared, admin, caller::Caller, coupons};
+use super::{ApiError, App, Code, Shared, admin, caller::Caller, coupons, shop};
 use crate::log::{cell::Answer, topic_log::TopicLog};
 use axum::{
     Json,
@@ -47,7 +47,19 @@ pub async fn outcome(
                 _ => Err(Code::RequestNotFound.into()),
             }
         }
-        Topic::Order => Err(Code::RequestNotFound.into()),
+        Topic::Order => {
+            let verdict = find(&app, &app.ingress.shop, partition, event_id).await?;
+            match shop::owner(&verdict) {
+                Some(owner) => {
+                    caller.act_for(&app, owner).await.map_err(|_| Code::RequestNotFound)?;
+                }
+                None if shop::is_administration(&verdict) => {
+                    caller.administrate(&app).map_err(|_| Code::RequestNotFound)?;
+                }
+                None => {}
+            }
+            Ok(Json(inside(shop::answered(&Answer { verdict, replayed: false, offset: None })).await))
+        }
     }
 }
 
@@ -57,6 +69,13 @@ pub async fn admin_outcome(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let (topic, partition, event_id) = parse(&id).ok_or(Code::RequestNotFound)?;
+    if topic == Topic::Order {
+        let verdict = find(&app, &app.ingress.shop, partition, event_id).await?;
+        if !shop::is_administration(&verdict) {
+            return Err(Code::RequestNotFound.into());
+        }
+        return Ok(Json(inside(shop::answered(&Answer { verdict, replayed: false, offset: None })).await));
+    }
     if topic != Topic::Coupon {
         return Err(Code::RequestNotFound.into());
     }

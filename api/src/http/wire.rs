@@ -57,6 +57,43 @@ impl<'de> Deserialize<'de> for WireId {
     }
 }
 
+/// A number of units: any whole number, because the fold judges it. What is beyond every bound stays beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireQuantity(pub i64);
+
+impl Serialize for WireQuantity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for WireQuantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = WireQuantity;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<WireQuantity, E> {
+                Ok(WireQuantity(i64::try_from(value).unwrap_or(i64::MAX)))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<WireQuantity, E> {
+                Ok(WireQuantity(value))
+            }
+            /// Whole numbers beyond 64 bits come as floats, and so does 1.5.
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<WireQuantity, E> {
+                if value.abs() >= i64::MAX as f64 {
+                    Ok(WireQuantity(if value > 0.0 { i64::MAX } else { i64::MIN }))
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Float(value), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
 /// A discount in percent with at most two decimals, kept in basis points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percent(pub i32);
@@ -91,6 +128,18 @@ impl<'de> Deserialize<'de> for Percent {
 /// A time, written as ISO 8601 or in ms since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireTime(pub i64);
+
+impl WireTime {
+    /// From text in a query.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(WireId(ms)) = WireId::parse(text) {
+            return i64::try_from(ms).ok().map(Self);
+        }
+        let time = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
+        (time >= 0).then_some(Self(time))
+    }
+}
 
 impl Serialize for WireTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -159,6 +208,18 @@ mod tests {
             "1e30",
         ] {
             assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_quantity_is_any_whole_number() {
+        let quantity = |json: &str| serde_json::from_str::<WireQuantity>(json).ok().map(|n| n.0);
+        assert_eq!((quantity("1"), quantity("-3"), quantity("0")), (Some(1), Some(-3), Some(0)));
+        let huge = format!("1{}", "0".repeat(30));
+        assert_eq!((quantity(&huge), quantity(&format!("-{huge}"))), (Some(i64::MAX), Some(i64::MIN)));
+        assert_eq!(quantity("18446744073709551615"), Some(i64::MAX));
+        for bad in ["1.5", "1.0", "\"1\"", "null", "true", "[1]", "{}"] {
+            assert_eq!(quantity(bad), None, "{bad}");
         }
     }
 

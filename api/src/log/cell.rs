@@ -98,12 +98,17 @@ struct Inner<S: State> {
     catching_up: Vec<(u64, oneshot::Sender<()>)>,
     next_token: u64,
     fresh_at: Option<Instant>,
+    folded_at: Instant,
     stopped: Option<Arc<str>>,
 }
+
+/// Sees a decision that was applied, before anybody is answered; must be quick.
+pub type Watch<S> = Box<dyn Fn(&Decision<<S as State>::Outcome>) + Send + Sync>;
 
 /// See the module.
 pub struct Cell<S: State> {
     partition: i32,
+    watch: Option<Watch<S>>,
     inner: Mutex<Inner<S>>,
 }
 
@@ -116,9 +121,16 @@ impl<S: State> Cell<S> {
             catching_up: Vec::new(),
             next_token: 0,
             fresh_at: None,
+            folded_at: Instant::now(),
             stopped: None,
         };
-        Self { partition, inner: Mutex::new(inner) }
+        Self { partition, watch: None, inner: Mutex::new(inner) }
+    }
+
+    /// Shows every decision to `watch`.
+    #[must_use]
+    pub fn watched(self, watch: Watch<S>) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// Which partition.
@@ -158,6 +170,10 @@ impl<S: State> Cell<S> {
             }
         };
         inner.fold.evolve(&decision);
+        inner.folded_at = Instant::now();
+        if let Some(watch) = &self.watch {
+            watch(&decision);
+        }
         inner.wake(&decision);
         Ok(decision)
     }
@@ -217,6 +233,11 @@ impl<S: State> Cell<S> {
     /// Whether the fold is known to have held, less than `age` ago, all that the log held then.
     pub fn is_fresh(&self, age: Duration) -> bool {
         self.inner.lock().fresh_at.is_some_and(|at| at.elapsed() <= age)
+    }
+
+    /// How long nothing was folded.
+    pub fn idle_for(&self) -> Duration {
+        self.inner.lock().folded_at.elapsed()
     }
 
     /// Next offset to fold.

@@ -5,6 +5,7 @@ use rdkafka::{
     ClientConfig, ClientContext, Message,
     config::FromClientConfigAndContext,
     error::{KafkaError, RDKafkaErrorCode},
+    message::ToBytes,
     producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer},
 };
 use std::time::Duration;
@@ -63,7 +64,7 @@ impl Appender {
     ///
     /// # Errors
     /// Settings that librdkafka refuses.
-    pub fn new(config: &ClientConfig, topics: &[&str]) -> Result<Self, KafkaError> {
+    pub fn new(config: &ClientConfig, topics: &[String]) -> Result<Self, KafkaError> {
         let producer = ThreadedProducer::from_config_and_context(config, Context)?;
         for topic in topics {
             // Warming only: the first append would wait for it otherwise.
@@ -85,9 +86,29 @@ impl Appender {
         payload: &[u8],
         delivery: Box<dyn Delivery>,
     ) -> Result<(), NotTaken> {
-        let record = BaseRecord::<'_, (), [u8], _>::with_opaque_to(topic, Box::new(delivery))
-            .partition(partition)
-            .payload(payload);
+        let record = BaseRecord::<'_, (), [u8], _>::with_opaque_to(topic, Box::new(delivery));
+        self.hand_over(record.partition(partition).payload(payload))
+    }
+
+    /// The same for a record with a key.
+    ///
+    /// # Errors
+    /// It was not taken, so it is not in the log.
+    pub fn append_keyed(
+        &self,
+        (topic, partition): (&str, i32),
+        key: &[u8],
+        payload: &[u8],
+        delivery: Box<dyn Delivery>,
+    ) -> Result<(), NotTaken> {
+        let record = BaseRecord::<'_, [u8], [u8], _>::with_opaque_to(topic, Box::new(delivery));
+        self.hand_over(record.partition(partition).key(key).payload(payload))
+    }
+
+    fn hand_over<K: ToBytes + ?Sized>(
+        &self,
+        record: BaseRecord<'_, K, [u8], Box<Box<dyn Delivery>>>,
+    ) -> Result<(), NotTaken> {
         self.producer.send(record).map_err(|(error, _)| match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => NotTaken::QueueFull,
             _ => NotTaken::Refused(error.to_string()),

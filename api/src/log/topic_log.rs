@@ -1,7 +1,7 @@
 //! All partitions of one topic in memory.
 
-use super::cell::Cell;
-use domain::{Fold, Scope, accounts::Accounts, coupons::Coupons, fold::State};
+use super::cell::{Cell, Watch};
+use domain::{Fold, Scope, accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use std::sync::Arc;
 
 /// The folds of one topic.
@@ -51,3 +51,18 @@ impl TopicLog<Coupons> {
         Self::new(prefix, || Coupons::new(Scope::Full))
     }
 }
+
+impl TopicLog<Shop> {
+    /// The `order` topic; `watch` sees every outcome before it is answered.
+    pub fn shop(prefix: &str, watch: Watch<Shop>) -> Self {
+        let cell = Cell::new(0, Fold::new(0, Shop::new(Scope::Full))).watched(watch);
+        Self { name: Shop::TOPIC.name(prefix).into(), cells: Arc::new([cell]) }
+    }
+
+    /// The shop's one partition.
+    pub fn only(&self) -> &Cell<Shop> {
+        &self.cells[0]
+    }
+}
+
+const _: () = assert!(Shop::TOPIC.partitions() == 1, "the shop is one partition");

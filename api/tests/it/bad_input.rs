@@ -259,7 +259,7 @@ fn nonsense_is_refused_in_one_form_and_changes_nothing() {
         let server = Server::start(config.clone()).await;
         let positions = async || server.admin_get("/admin/positions").expect(200).await.json();
         let (before, ends) = (positions().await, log::ends(&config).await);
-        assert_eq!(before["positions"].as_array().unwrap().len(), 12, "{before}");
+        assert_eq!(before["positions"].as_array().unwrap().len(), 13, "{before}");
         assert!(ends.iter().all(|end| *end == 1), "only the first rules: {ends:?}");
 
         let mut problems = Vec::new();

@@ -5,7 +5,10 @@ use crate::{
     log, run,
     server::{Server, fresh_user, secure, stage},
 };
-use api::{config::ModeSetting, http, ingress, limits, log as api_log, metric, request, session};
+use api::{
+    config::ModeSetting, history, http, ingress, limits, log as api_log, metric, recent_orders, request,
+    session, store,
+};
 use arc_swap::ArcSwap;
 use chassis::{
     admin::Condition, kafka, log_reader::LogReader, serve, shutdown::CancellationToken, telemetry,
@@ -66,8 +69,24 @@ impl Condition for Behind {
 }
 
 /// The production routes over folds that stand at offset 0.
-fn not_ready() -> http::Shared {
+async fn not_ready() -> http::Shared {
     let config = log::config(&log::random_prefix(), ModeSetting::Stage);
+    let log_id = LogId([1; 16]);
+    let store = store::Store::new("", log_id).unwrap();
+    let recent = Arc::new(recent_orders::RecentOrders::default());
+    let shop = api_log::topic_log::TopicLog::shop(&config.topic_prefix, recent.watch());
+    let history = history::History::new(&config, store.clone(), shop.clone(), recent.clone()).await.unwrap();
+    let history = Arc::new(history);
+    let rest = tokio::task::spawn_blocking(move || routes(&config, (shop, recent), history, store));
+    rest.await.unwrap()
+}
+
+fn routes(
+    config: &api::config::Config,
+    (shop, recent): (api_log::topic_log::TopicLog<domain::shop::Shop>, Arc<recent_orders::RecentOrders>),
+    history: Arc<history::History>,
+    store: store::Store,
+) -> http::Shared {
     let settings = kafka::reader(&config.kafka, "api-it");
     let producer = kafka::producer(
         &config.kafka,
@@ -79,12 +98,21 @@ fn not_ready() -> http::Shared {
     let reader = LogReader::new(settings).unwrap();
     let (read_index, _) = api_log::read_index::ReadIndex::start(reader, Vec::new(), shutdown).unwrap();
     let (log_id, mode) = (LogId([1; 16]), Mode::Stage);
+    let appender = Arc::new(api_log::producer::Appender::new(&producer, &[]).unwrap());
+    let facts = api_log::facts::FactLog::new(appender.clone(), &[], &config.topic_prefix).unwrap();
     Arc::new(http::App {
+        recent,
+        history,
+        store,
+        facts,
+        platform_keys: api::signature::PlatformKeys::default(),
+        admin_token: log::ADMIN_TOKEN.into(),
         ingress: ingress::Ingress {
             accounts: api_log::topic_log::TopicLog::accounts(&config.topic_prefix),
             coupons: api_log::topic_log::TopicLog::coupons(&config.topic_prefix),
+            shop,
             codec: Arc::new(ArcSwap::from_pointee(Codec::new(&[]).unwrap())),
-            appender: Arc::new(api_log::producer::Appender::new(&producer, &[]).unwrap()),
+            appender,
             read_index,
             in_flight: Arc::new(AtomicUsize::new(0)),
             max_in_flight: limits::MAX_IN_FLIGHT,
@@ -104,7 +132,7 @@ fn not_ready() -> http::Shared {
 #[test]
 fn a_process_that_has_not_folded_the_log_serves_nothing_but_its_condition() {
     run(async {
-        let shared = tokio::task::spawn_blocking(not_ready).await.unwrap();
+        let shared = not_ready().await;
         let listener = serve::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();

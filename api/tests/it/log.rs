@@ -18,6 +18,10 @@ use uuid::Uuid;
 
 /// Opens the admin listener of every server here.
 pub(crate) const ADMIN_TOKEN: &str = "the-tests-admin-token";
+/// Names the key below.
+pub(crate) const PLATFORM_KEY_ID: &str = "partner-1";
+/// Signs webhooks.
+pub(crate) const PLATFORM_KEY: [u8; 32] = [0x44; 32];
 /// First part of every prefix of ours.
 const PREFIX: &str = "api-it-";
 /// No run lasts longer, so topics older than this belong to nobody, in seconds.
@@ -40,6 +44,7 @@ pub(crate) fn config(prefix: &str, mode: ModeSetting) -> Config {
     Config {
         kafka: endpoints().kafka.clone(),
         registry_url: endpoints().registry.clone(),
+        redis_url: endpoints().redis.clone(),
         topic_prefix: prefix.to_owned(),
         mode,
         instance: format!("api-it-{:08x}", Uuid::new_v4().as_fields().0),
@@ -47,6 +52,7 @@ pub(crate) fn config(prefix: &str, mode: ModeSetting) -> Config {
         fingerprint_key: "22".repeat(32),
         session_key: "33".repeat(32),
         admin_token: ADMIN_TOKEN.to_owned(),
+        platform_keys: format!("{PLATFORM_KEY_ID}:{}", hex::encode(PLATFORM_KEY)),
         ..Config::default()
     }
 }
@@ -59,14 +65,16 @@ pub(crate) async fn found(mode: ModeSetting) -> Config {
     let schema = format!("tidemark_test_{}", Uuid::new_v4().simple());
     let url = format!("{}/{schema}", endpoints().mysql.rsplit_once('/').unwrap().0);
     sql(&format!("CREATE DATABASE {schema}")).await;
-    let init = {
-        let config = config.clone();
-        tokio::task::spawn_blocking(move || init(&config, &url)).await
-    };
-    // The ingress never looks at MySQL, so nothing here needs the tables any more.
+    let init = tokio::spawn(found_at(config.clone(), url)).await;
+    // Who needs tables has a MySQL of its own.
     sql(&format!("DROP DATABASE {schema}")).await;
     init.unwrap();
     config
+}
+
+/// Founds the log of that configuration, with its tables in that database.
+pub(crate) async fn found_at(config: Config, database_url: String) {
+    tokio::task::spawn_blocking(move || init(&config, &database_url)).await.unwrap();
 }
 
 fn init(config: &Config, database_url: &str) {

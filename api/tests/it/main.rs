@@ -7,20 +7,25 @@
 
 mod apply;
 mod bad_input;
+mod carts;
 mod client;
 mod condition;
+mod history;
 mod issue;
 mod lists;
 mod log;
 mod overload;
 mod raw;
+mod redis_away;
 mod requests;
 mod secure;
 mod server;
 mod sessions;
+mod shop;
 mod signup;
 mod slow_clients;
 mod start;
+mod webhooks;
 
 use std::{future::Future, sync::LazyLock};
 use tokio::runtime::Runtime;

@@ -128,6 +128,8 @@ impl Server {
             let unknown = format!("/api/requests/coupon-{partition}-{}", Uuid::new_v4());
             self.get(&unknown).refused(404, "REQUEST_NOT_FOUND").await;
         }
+        let unknown = format!("/api/requests/order-0-{}", Uuid::new_v4());
+        self.get(&unknown).refused(404, "REQUEST_NOT_FOUND").await;
     }
 
     /// Signs a guest up: user id and cookie.

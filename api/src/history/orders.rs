@@ -1,0 +1,259 @@
+//! Older orders. The newest of a user are kept in Redis as they were read; the fold, which knows owner and status of
+//! every order ever, says whether a copy still tells all of it. So how old a copy is does not matter, and a table that is
+//! behind is found out.
+
+use super::{History, HistoryError, copies::OrderCopy};
+use crate::{
+    limits, metric,
+    recent_orders::{Fate, RecentOrder},
+};
+use domain::{
+    Fold, Slot,
+    shop::{FoundOrder, Order, OrderStatus, Shop},
+};
+use migrations::entity::orders;
+use schemas::{OrderId, UserId};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+const ONE: &str = "order";
+const MANY: &str = "orders";
+/// The lowest order id.
+const FIRST: u64 = 1;
+/// Above every order id.
+const NEWEST: u64 = u64::MAX >> 1;
+/// The tables may change between two looks at them: what did not fit then is read once more.
+const ATTEMPTS: usize = 2;
+
+/// An order as the tables have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// As it was placed; its lines' ids follow from their place.
+    pub order: Order,
+    /// Where it stood.
+    pub status: OrderStatus,
+    /// Taken off the total, in minor units; 0 unless paid.
+    pub discount: u64,
+    /// Taken from the balance, in minor units; 0 unless paid.
+    pub paid: u64,
+    /// The coupon that was redeemed.
+    pub user_coupon_id: Option<u64>,
+    /// When paid or expired, in ms since the epoch.
+    pub closed_at_ms: Option<i64>,
+}
+
+impl StoredOrder {
+    /// Which order.
+    #[must_use]
+    pub const fn order_id(&self) -> OrderId {
+        self.order.order_id
+    }
+
+    /// Where it stood.
+    #[must_use]
+    pub const fn status(&self) -> OrderStatus {
+        self.status
+    }
+}
+
+/// Which orders of a user.
+#[derive(Clone, Copy, Debug)]
+pub struct WhichOrders {
+    /// Whose.
+    pub user: UserId,
+    /// Only those that stand so.
+    pub status: Option<OrderStatus>,
+    /// So many of the newest.
+    pub limit: usize,
+}
+
+/// A user's orders, in no order: each once, as the log has it. More than was asked for may be among them.
+#[derive(Debug, Default)]
+pub struct UserOrders {
+    /// Those in memory.
+    pub recent: Vec<RecentOrder>,
+    /// The closed ones that are not.
+    pub stored: Vec<StoredOrder>,
+}
+
+/// The newest orders of a user, as they are kept in Redis.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    /// All orders with lower ids were in the tables.
+    below: u64,
+    /// Whether the user had no others.
+    whole: bool,
+    orders: Vec<OrderCopy>,
+}
+
+impl History {
+    /// A closed order that is in memory no more; `None` where the tables do not have it, or not closed yet: then they
+    /// are behind, for an order leaves the memory only when they have it.
+    ///
+    /// # Errors
+    /// See [`HistoryError`].
+    pub async fn order(&self, id: OrderId) -> Result<Option<StoredOrder>, HistoryError> {
+        let name = format!("order:{}", id.get());
+        // A closed order never changes again, so any copy of one is true.
+        let copy: Option<OrderCopy> = self.store.cached(&name).await;
+        if let Some(order) = copy.and_then(|copy| StoredOrder::try_from(copy).ok()) {
+            hit(ONE);
+            return Ok(Some(order));
+        }
+        let row = async { orders::find(self.reader.db(), id.get()).await?.map(stored).transpose() };
+        let order = self.reader.read(ONE, row).await?;
+        let order = order.filter(|order| order.status != OrderStatus::Pending);
+        if let Some(order) = &order {
+            self.store.keep(&name, &OrderCopy::from(order), limits::CACHE_LIFE).await;
+        }
+        Ok(order)
+    }
+
+    /// The newest orders of a user, from memory, copies and tables: all of them, or an error.
+    ///
+    /// # Errors
+    /// See [`HistoryError`].
+    pub async fn orders_of(&self, which: WhichOrders) -> Result<UserOrders, HistoryError> {
+        match self.read_orders_of(which).await {
+            Ok(found) => Ok(found),
+            // Somebody whose orders are all recent needs nothing else.
+            Err(error) => self.judged(which.user, FIRST, Vec::new()).ok_or(error),
+        }
+    }
+
+    async fn read_orders_of(&self, which: WhichOrders) -> Result<UserOrders, HistoryError> {
+        let name = format!("orders:{}", which.user.get());
+        let copy: Option<Head> = self.store.cached(&name).await;
+        if let Some(head) = copy
+            && let Some(found) = head.orders().and_then(|orders| self.judged(which.user, head.below, orders))
+            && head.holds(&which, &found)
+        {
+            hit(MANY);
+            return Ok(found);
+        }
+        for _ in 0..ATTEMPTS {
+            let head = self.reader.read(MANY, self.head(which.user)).await?;
+            let orders = head.orders();
+            let Some(found) = orders.and_then(|orders| self.judged(which.user, head.below, orders)) else {
+                continue;
+            };
+            self.store.keep(&name, &head, limits::CACHE_LIFE).await;
+            if head.holds(&which, &found) {
+                return Ok(found);
+            }
+            let rows = self.reader.read(MANY, self.beyond_head(which)).await?;
+            if let Some(found) = self.judged(which.user, head.below, rows) {
+                return Ok(found);
+            }
+        }
+        Err(HistoryError::Away)
+    }
+
+    async fn head(&self, user: UserId) -> Result<Head, DbErr> {
+        let snapshot = self.reader.snapshot().await?;
+        let below = newest(&snapshot).await? + 1;
+        let limit = limits::ORDERS_CACHED as u64;
+        let rows = orders::of_user(&snapshot, user.get(), None, below, limit).await?;
+        snapshot.commit().await?;
+        let whole = rows.len() < limits::ORDERS_CACHED;
+        Ok(Head { below, whole, orders: rows.into_iter().map(OrderCopy::from).collect() })
+    }
+
+    /// For somebody with more orders than a copy holds, who wants those of one status.
+    async fn beyond_head(&self, which: WhichOrders) -> Result<Vec<StoredOrder>, DbErr> {
+        let status = which.status.map(OrderStatus::number);
+        let limit = which.limit as u64;
+        let rows = orders::of_user(self.reader.db(), which.user.get(), status, NEWEST, limit).await?;
+        rows.into_iter().map(stored).collect()
+    }
+
+    /// What memory and rows together say, where that is what the log says; `below`: the rows may be complete only for
+    /// lower ids.
+    fn judged(&self, user: UserId, below: u64, rows: Vec<StoredOrder>) -> Option<UserOrders> {
+        // Under the fold's lock: what is not folded is not in memory, and what is folded is, or was.
+        self.shop.only().look(|fold| {
+            let recent = self.recent.of_user(user).orders;
+            let recent = recent.into_iter().map(|recent| (recent.order.order_id, recent)).collect();
+            judge(fold, user, below, (recent, rows))
+        })
+    }
+}
+
+type Recent = HashMap<OrderId, RecentOrder>;
+
+fn judge(
+    fold: &Fold<Shop>,
+    user: UserId,
+    below: u64,
+    (mut recent, rows): (Recent, Vec<StoredOrder>),
+) -> Option<UserOrders> {
+    let placed = fold.header().next_seq;
+    if placed.saturating_sub(below) > limits::ORDERS_LOOKED_AT {
+        return None;
+    }
+    let find = |id: OrderId| fold.state().order(id, placed);
+    let open = |order: &std::sync::Arc<Order>| RecentOrder { order: order.clone(), fate: Fate::Open };
+    for id in fold.state().owned_from(user, OrderId::new(below)?) {
+        if recent.contains_key(&id) {
+            continue;
+        }
+        // Placed after the rows were read, and not in memory any more.
+        let Slot::Loaded(FoundOrder::Open(order)) = find(id) else { return None };
+        recent.insert(id, open(order));
+    }
+    let mut stored = Vec::with_capacity(rows.len());
+    for row in rows {
+        if recent.contains_key(&row.order_id()) {
+            continue;
+        }
+        match find(row.order_id()) {
+            Slot::Loaded(FoundOrder::Open(order)) => {
+                recent.insert(row.order_id(), open(order));
+            }
+            Slot::Loaded(FoundOrder::Closed { owner, status }) => {
+                if (owner, status) != (user, row.status) {
+                    return None;
+                }
+                stored.push(row);
+            }
+            // Placed after what this process has folded: nobody was told of it here.
+            Slot::Absent | Slot::NotLoaded => {}
+        }
+    }
+    let clock_ms = fold.header().clock_ms;
+    Some(UserOrders { recent: recent.into_values().map(|recent| recent.at(clock_ms)).collect(), stored })
+}
+
+impl Head {
+    fn orders(&self) -> Option<Vec<StoredOrder>> {
+        self.orders.iter().map(|copy| StoredOrder::try_from(copy.clone()).ok()).collect()
+    }
+
+    /// Whether nothing older can be among what was asked for.
+    fn holds(&self, which: &WhichOrders, found: &UserOrders) -> bool {
+        let oldest = self.orders.last().map_or(0, OrderCopy::id);
+        let recent = found.recent.iter().map(|recent| (recent.order.order_id, recent.status()));
+        let all = recent.chain(found.stored.iter().map(|stored| (stored.order_id(), stored.status)));
+        let wanted = all
+            .filter(|(id, status)| id.get() >= oldest && which.status.is_none_or(|wanted| wanted == *status));
+        self.whole || wanted.count() >= which.limit
+    }
+}
+
+/// The newest order in the tables; ids have no gap, so all before it are there too.
+async fn newest<C: ConnectionTrait>(db: &C) -> Result<u64, DbErr> {
+    use orders::Column::Id;
+    let query = orders::Entity::find().select_only().column(Id).order_by_desc(Id);
+    Ok(query.into_tuple::<u64>().one(db).await?.unwrap_or(0))
+}
+
+fn stored(row: orders::WithItems) -> Result<StoredOrder, DbErr> {
+    let id = row.0.id;
+    StoredOrder::try_from(OrderCopy::from(row))
+        .map_err(|()| DbErr::Custom(format!("order {id} is none of ours")))
+}
+
+fn hit(what: &'static str) {
+    metrics::counter!(metric::CACHE_HITS, "what" => what).increment(1);
+}

@@ -1,0 +1,143 @@
+//! How far the order projection is: asked of MySQL by one task for all who want to know.
+
+use super::{History, HistoryError};
+use crate::{limits, metric};
+use chassis::shutdown::CancellationToken;
+use migrations::{
+    Failure,
+    entity::projection_offset::{self, Key},
+};
+use sea_orm::{ConnectionTrait, DbErr};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+/// The order projection's group, as `consumers` names it.
+const GROUP: &str = "order-projection";
+
+/// What MySQL said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It was not asked yet.
+    Unasked,
+    /// The next offset to be applied.
+    At(u64),
+    /// It does not answer.
+    Away,
+}
+
+/// The last reading, and who waits for the next one.
+pub(super) struct Projected {
+    key: Key,
+    reading: watch::Sender<Reading>,
+    asked: Notify,
+}
+
+impl Projected {
+    pub(super) fn new(topic: String) -> Self {
+        let key = Key { group_name: GROUP.to_owned(), topic, partition_id: 0 };
+        Self { key, reading: watch::Sender::new(Reading::Unasked), asked: Notify::new() }
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        *self.reading.borrow() == Reading::Away
+    }
+
+    pub(super) fn known(&self) -> Option<u64> {
+        match *self.reading.borrow() {
+            Reading::At(offset) => Some(offset),
+            Reading::Unasked | Reading::Away => None,
+        }
+    }
+
+    /// The next offset as this connection sees it; 0 where the projection has not begun.
+    pub(super) async fn read<C: ConnectionTrait>(&self, db: &C) -> Result<u64, DbErr> {
+        Ok(projection_offset::load(db, &self.key).await?.map_or(0, |row| row.next_offset))
+    }
+}
+
+impl History {
+    /// Waits until the projection has come to `offset`, at most until `deadline`; at once where MySQL is away.
+    pub(super) async fn until_projected(&self, offset: u64, deadline: Instant) {
+        let Projected { reading, asked, .. } = &*self.projected;
+        let mut readings = reading.subscribe();
+        loop {
+            match *readings.borrow_and_update() {
+                Reading::At(at) if at >= offset => return,
+                Reading::Away => return,
+                Reading::At(_) | Reading::Unasked => {}
+            }
+            asked.notify_one();
+            match tokio::time::timeout_at(deadline, readings.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Reads how far the projection is: once a second, soon after somebody asked, and more often while MySQL is away.
+pub async fn watch(history: Arc<History>, shutdown: CancellationToken) {
+    let projected = history.projected.clone();
+    loop {
+        let reading = tokio::select! {
+            () = shutdown.cancelled() => return,
+            reading = read(&history) => reading,
+        };
+        let before = projected.reading.send_replace(reading);
+        if (before == Reading::Away) != (reading == Reading::Away) {
+            report(reading);
+        }
+        let pause = match reading {
+            Reading::Away => limits::PROJECTED_RETRY,
+            Reading::At(_) | Reading::Unasked => limits::PROJECTED_INTERVAL,
+        };
+        if asked_within(&projected.asked, pause, &shutdown).await {
+            // Not at once: whoever asks meanwhile is answered by the same question.
+            tokio::time::sleep(limits::PROJECTED_PAUSE).await;
+        }
+        if shutdown.is_cancelled() {
+            return;
+        }
+    }
+}
+
+async fn asked_within(asked: &Notify, pause: Duration, shutdown: &CancellationToken) -> bool {
+    tokio::select! {
+        () = asked.notified() => true,
+        () = tokio::time::sleep(pause) => false,
+        () = shutdown.cancelled() => false,
+    }
+}
+
+async fn read(history: &History) -> Reading {
+    let (reader, projected) = (&history.reader, history.projected.clone());
+    match tokio::time::timeout(limits::HISTORY_READ, projected.read(reader.db())).await {
+        Ok(Ok(offset)) => {
+            metrics::gauge!(metric::PROJECTED_OFFSET).set(offset as f64);
+            Reading::At(offset)
+        }
+        Ok(Err(error)) => {
+            let known_away = projected.is_away();
+            match Failure::of(&error) {
+                Failure::Bug | Failure::Constraint if !known_away => {
+                    tracing::error!(%error, "MySQL's tables cannot be read; run `consumers init`");
+                }
+                _ => tracing::debug!(%error, "MySQL is away"),
+            }
+            Reading::Away
+        }
+        Err(_) => Reading::Away,
+    }
+}
+
+fn report(reading: Reading) {
+    if reading == Reading::Away {
+        let error = HistoryError::Away;
+        tracing::warn!(%error, "MySQL does not answer; older orders come from Redis, or not at all");
+    } else {
+        tracing::info!("MySQL answers: older history is there");
+    }
+}
