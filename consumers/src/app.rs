@@ -2,8 +2,10 @@
 
 use crate::{
     audit,
+    companions::Companions,
     config::Config,
-    group::{Group, GroupStatus},
+    dispatch::Dispatches,
+    group::{Folding, Group, GroupStatus, Work},
     log,
     projection::Projection,
 };
@@ -19,7 +21,7 @@ use chassis::{
     serve::{self, Limits},
     shutdown::CancellationToken,
 };
-use domain::{accounts::Accounts, coupons::Coupons};
+use domain::{accounts::Accounts, coupons::Coupons, shop::Shop};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use sea_orm::DatabaseConnection;
@@ -34,12 +36,14 @@ pub struct App {
     config: Config,
     db: DatabaseConnection,
     statuses: Arc<Statuses>,
+    companions: Companions,
     metrics: Option<PrometheusHandle>,
 }
 
 struct Working {
     instance: String,
     statuses: Arc<Statuses>,
+    companions: Companions,
 }
 
 impl Condition for Working {
@@ -52,7 +56,11 @@ impl Condition for Working {
                 (*group, json!({"nextOffsets": next_offsets, "stopped": stopped, "held": held}))
             })
             .collect();
-        json!({"status": "ok", "process": "consumers", "instance": self.instance, "groups": groups})
+        let (relay, dispatch) = self.companions.health();
+        json!({
+            "status": "ok", "process": "consumers", "instance": self.instance, "groups": groups,
+            "relay": relay, "dispatch": dispatch,
+        })
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -65,7 +73,7 @@ impl Condition for Working {
                 return Err(format!("{group} stopped partition {partition}: {reason}"));
             }
         }
-        Ok(())
+        self.companions.ready()
     }
 }
 
@@ -77,16 +85,19 @@ impl App {
     pub async fn build(config: Config, metrics: Option<PrometheusHandle>) -> anyhow::Result<Self> {
         let mut statuses = Statuses::new();
         for group in Config::list(&config.groups) {
-            let known = [Accounts::GROUP, Coupons::GROUP];
+            let known = [Accounts::GROUP, Coupons::GROUP, Shop::GROUP, Dispatches::GROUP];
             let Some(name) = known.into_iter().find(|known| *known == group) else {
                 bail!("TIDEMARK_GROUPS names {group:?}; the groups are {}", known.join(", "));
             };
             statuses.insert(name, Arc::default());
         }
         let look = config.clone();
-        tokio::task::spawn_blocking(move || log::foundation(&look, &log::reader(&look)?)).await??;
+        let rules =
+            tokio::task::spawn_blocking(move || log::foundation(&look, &log::reader(&look)?)).await??;
         let db = config.writer_pool().await.context("TIDEMARK_DATABASE_URL")?;
-        Ok(Self { config, db, statuses: Arc::new(statuses), metrics })
+        let groups: Vec<_> = statuses.keys().copied().collect();
+        let companions = Companions::new(&config, &db, &rules.schemas, &groups)?;
+        Ok(Self { config, db, statuses: Arc::new(statuses), companions, metrics })
     }
 
     /// Works until shutdown or until a group cannot go on.
@@ -100,11 +111,30 @@ impl App {
             let shutdown = shutdown.clone();
             match *name {
                 Accounts::GROUP => {
-                    let group = Group::<Accounts>::join(config, db, status)?;
+                    let group = Group::<Folding<Accounts>>::join(config, db, status)?;
+                    groups.spawn(async move { Ok(group.run(shutdown).await?) });
+                }
+                Shop::GROUP => {
+                    let group = Group::<Folding<Shop>>::join(config, db, status)?;
+                    if let Some(relay) = self.companions.relay(group.open_partitions()) {
+                        let shutdown = shutdown.clone();
+                        groups.spawn(async move { Ok(relay.run(shutdown).await?) });
+                    }
+                    groups.spawn(async move { Ok(group.run(shutdown).await?) });
+                }
+                Dispatches::GROUP => {
+                    let group = Group::<Dispatches>::join(config, db, status)?;
+                    if let Some(dispatcher) = self.companions.dispatcher(group.open_partitions()) {
+                        let shutdown = shutdown.clone();
+                        groups.spawn(async move {
+                            dispatcher.run(shutdown).await;
+                            Ok(())
+                        });
+                    }
                     groups.spawn(async move { Ok(group.run(shutdown).await?) });
                 }
                 _ => {
-                    let group = Group::<Coupons>::join(config, db, status)?;
+                    let group = Group::<Folding<Coupons>>::join(config, db, status)?;
                     groups.spawn(async move { Ok(group.run(shutdown).await?) });
                 }
             }
@@ -126,11 +156,15 @@ impl App {
     }
 
     fn admin_router(&self) -> Router {
-        let condition =
-            Arc::new(Working { instance: self.config.instance.clone(), statuses: self.statuses.clone() });
+        let condition = Arc::new(Working {
+            instance: self.config.instance.clone(),
+            statuses: self.statuses.clone(),
+            companions: self.companions.clone(),
+        });
         let config = self.config.clone();
         let conservation = move || async move { conservation(config).await };
         let guarded = Router::new().route("/api/audit/conservation", get(conservation));
+        let guarded = guarded.merge(self.companions.routes());
         let guarded = admin::guarded(guarded, &self.config.admin_token, refuse);
         admin::open_routes(condition, self.metrics.clone()).merge(guarded)
     }

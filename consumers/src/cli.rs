@@ -33,6 +33,20 @@ pub enum Command {
         #[arg(long)]
         claims: u64,
     },
+    /// For benchmarks: append orders of distinct users, each followed by its payment, to a log without products.
+    #[command(hide = true)]
+    OrderBacklog {
+        /// How many.
+        #[arg(long)]
+        orders: u64,
+    },
+    /// For benchmarks: insert the rows that paid orders come to without any projection.
+    #[command(hide = true)]
+    RawOrders {
+        /// How many.
+        #[arg(long)]
+        orders: u64,
+    },
     /// For benchmarks: insert the rows of such a backlog without any projection.
     #[command(hide = true)]
     RawInserts {
@@ -73,6 +87,13 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Backlog { claims } => {
             let appended = tokio::task::spawn_blocking(move || tools::measure::backlog(&config, claims));
             print(&appended.await??)?;
+        }
+        Command::OrderBacklog { orders } => {
+            let append = move || tools::measure::orders::backlog(&config, orders);
+            print(&tokio::task::spawn_blocking(append).await??)?;
+        }
+        Command::RawOrders { orders } => {
+            print(&tools::measure::orders::raw_inserts(&config, orders).await?)?;
         }
         Command::RawInserts { rows, writers } => {
             print(&tools::measure::raw_inserts(&config, rows, writers).await?)?;

@@ -29,6 +29,10 @@ pub struct Config {
     pub email_key: String,
     pub fingerprint_key: String,
     pub api_admin_urls: String,
+    pub platform_url: String,
+    pub platform_timeout_ms: u64,
+    pub platform_concurrency: usize,
+    pub platform_retry_scale: f64,
 }
 
 impl Default for Config {
@@ -42,7 +46,7 @@ impl Default for Config {
             admin_listen: "127.0.0.1:3002".into(),
             admin_token: String::new(),
             database_url: "mysql://tidemark:tidemark@127.0.0.1:3306/tidemark".into(),
-            groups: "signup-projection,coupon-projection".into(),
+            groups: "signup-projection,coupon-projection,order-projection,external-platform".into(),
             pool_max: 10,
             pool_min: 2,
             pool_acquire_timeout_ms: 2_000,
@@ -53,6 +57,10 @@ impl Default for Config {
             email_key: String::new(),
             fingerprint_key: String::new(),
             api_admin_urls: String::new(),
+            platform_url: String::new(),
+            platform_timeout_ms: 10_000,
+            platform_concurrency: 16,
+            platform_retry_scale: 1.0,
         }
     }
 }

@@ -2,11 +2,15 @@
 
 pub mod app;
 pub mod audit;
+pub mod companions;
 pub mod config;
+pub mod dispatch;
 pub mod group;
 pub mod limits;
 pub mod log;
 pub mod metric;
+pub mod newest;
 pub mod projection;
+pub mod relay;
 pub mod replay;
 pub mod tools;

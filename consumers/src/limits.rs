@@ -30,8 +30,65 @@ pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Wait for the brokers' word on a dead letter.
 pub const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Offsets of the first chunk of a search from a log's end.
+pub const FIRST_CHUNK_OFFSETS: u64 = 1_024;
+/// Each chunk is this many times the one before it.
+pub const CHUNK_GROWTH: u64 = 8;
+/// One poll while a chunk is read.
+pub const CHUNK_POLL: Duration = Duration::from_millis(500);
+/// Longest wait for anything of a chunk.
+pub const CHUNK_PATIENCE: Duration = Duration::from_secs(10);
+/// Rows of the outbox in one of Kafka's transactions.
+pub const RELAY_ROWS: u64 = 1_000;
+/// Between two looks into an outbox that nobody has announced anything for.
+pub const RELAY_POLL: Duration = Duration::from_secs(1);
+/// Before the relay begins anew.
+pub const RELAY_RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Between two counts of an outbox that is longer than a page.
+pub const RELAY_COUNT_INTERVAL: Duration = Duration::from_secs(5);
+/// The relay's records are sent together: committing waits for nothing.
+pub const RELAY_LINGER_MS: u32 = 5;
+/// From the hand-over of a fact to the brokers' word, in ms.
+pub const RELAY_DELIVERY_MS: u32 = 8_000;
+/// A transaction that nobody ended is ended by the brokers after this, in ms; readers wait for it.
+pub const RELAY_TRANSACTION_MS: u32 = 10_000;
+/// Beginning, or ending a transaction.
+pub const RELAY_CALL: Duration = Duration::from_secs(10);
+/// From the hand-over of a fact about a dispatch to the brokers' word, in ms.
+pub const JOURNAL_DELIVERY_MS: u32 = 8_000;
+/// Wait for room in that producer's queue.
+pub const JOURNAL_QUEUE_WAIT: Duration = Duration::from_secs(10);
+/// Failures of the external platform in a row until nobody calls it for a while.
+pub const BREAKER_FAILURES: u32 = 10;
+/// How long that is.
+pub const BREAKER_PAUSE: Duration = Duration::from_secs(10);
+/// Calls of the external platform at once, at most.
+pub const MAX_PLATFORM_CALLS: usize = 256;
+/// Connections to it that are kept open.
+pub const PLATFORM_IDLE_CONNECTIONS: usize = 16;
+/// Of its answers not more than this is read, in bytes.
+pub const PLATFORM_ANSWER_BYTES: usize = 64 * 1_024;
+/// Longest call, in ms.
+pub const MAX_PLATFORM_TIMEOUT_MS: u64 = 120_000;
+/// A lease lasts this much longer than a call: for the record of how it ended, there and back.
+pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
+/// Between two looks for what is due.
+pub const DISPATCH_POLL: Duration = Duration::from_millis(200);
+/// Between two counts of all rows.
+pub const DISPATCH_COUNT_INTERVAL: Duration = Duration::from_secs(10);
+/// Before an order is told once more because Kafka did not take how it ended.
+pub const UNRECORDED_PAUSE: Duration = Duration::from_secs(1);
+/// Dispatches in one answer to an operator.
+pub const DISPATCH_PAGE: u64 = 100;
+/// Most of them.
+pub const MAX_DISPATCH_PAGE: u64 = 1_000;
 
 const _: () = {
+    assert!(
+        LEASE_MARGIN.as_millis() > 2 * (JOURNAL_DELIVERY_MS as u128 + 1_000 + JOURNAL_QUEUE_WAIT.as_millis()),
+        "nobody may begin a call again while the record of the first is under way"
+    );
+    assert!(RELAY_DELIVERY_MS <= RELAY_TRANSACTION_MS, "librdkafka refuses the other way round");
     assert!(MAX_WAITING_RECORDS >= MAX_BATCH_RECORDS, "a full batch must fit");
     assert!(
         DATABASE_TIMEOUT.as_millis() * 2 < MAX_POLL_INTERVAL.as_millis(),

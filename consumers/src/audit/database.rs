@@ -2,9 +2,14 @@
 
 use super::{expected::Expected, report::Report};
 use crate::projection::coupons::model_of;
-use migrations::entity::{campaigns, coupons, projection_offset, user_coupons, users};
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait, IsolationLevel, TransactionTrait};
-use std::{collections::BTreeMap, fmt::Debug};
+use migrations::entity::{
+    balance_logs, balances, campaigns, coupon_redemptions, coupons, external_dispatches, order_items, orders,
+    outbox, platform_events, product_options, products, projection_offset, user_coupons, users,
+};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, TransactionTrait,
+};
+use std::{collections::BTreeMap, fmt::Debug, future::Future};
 
 /// Rows in one page.
 const PAGE_ROWS: u64 = 10_000;
@@ -16,6 +21,21 @@ pub struct Snapshot {
     coupons: BTreeMap<u64, coupons::Model>,
     claims: BTreeMap<u64, user_coupons::Model>,
     campaigns: BTreeMap<String, u64>,
+    pub shop: ShopRows,
+    pub dispatches: BTreeMap<u64, external_dispatches::Model>,
+    pub events: BTreeMap<String, platform_events::Model>,
+}
+
+/// The tables of the shop.
+pub struct ShopRows {
+    pub products: BTreeMap<u64, products::Model>,
+    pub options: BTreeMap<u64, product_options::Model>,
+    pub orders: BTreeMap<u64, orders::Model>,
+    pub items: BTreeMap<u64, order_items::Model>,
+    pub redemptions: BTreeMap<u64, coupon_redemptions::Model>,
+    pub balances: BTreeMap<u64, balances::Model>,
+    pub logs: BTreeMap<u64, balance_logs::Model>,
+    pub outbox: BTreeMap<u64, outbox::Model>,
 }
 
 /// Every place of every projection.
@@ -26,6 +46,22 @@ pub async fn places(db: &DatabaseConnection) -> Result<Vec<projection_offset::Mo
     projection_offset::Entity::find().all(db).await
 }
 
+/// All rows of a table, page by page: each begins after the last key of the one before it.
+async fn all<T, P>(page: impl Fn(u64) -> P, key: impl Fn(&T) -> u64) -> Result<BTreeMap<u64, T>, DbErr>
+where
+    P: Future<Output = Result<Vec<T>, DbErr>>,
+{
+    let mut rows = BTreeMap::new();
+    loop {
+        let after = rows.last_key_value().map_or(0, |(id, _)| *id);
+        let found = page(after).await?;
+        if found.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(found.into_iter().map(|row| (key(&row), row)));
+    }
+}
+
 impl Snapshot {
     /// Reads everything in one transaction.
     ///
@@ -33,30 +69,23 @@ impl Snapshot {
     /// The database's own.
     pub async fn take(db: &DatabaseConnection) -> Result<Self, DbErr> {
         let snapshot = db.begin_with_config(Some(IsolationLevel::RepeatableRead), None).await?;
-        let places = projection_offset::Entity::find().all(&snapshot).await?;
-        let mut users = BTreeMap::new();
-        loop {
-            let after = users.last_key_value().map_or(0, |(id, _)| *id);
-            let page = users::page(&snapshot, after, PAGE_ROWS).await?;
-            if page.is_empty() {
-                break;
-            }
-            users.extend(page.into_iter().map(|row| (row.id, row)));
-        }
-        let mut claims = BTreeMap::new();
-        loop {
-            let after = claims.last_key_value().map_or(0, |(id, _)| *id);
-            let page = user_coupons::page(&snapshot, after, PAGE_ROWS).await?;
-            if page.is_empty() {
-                break;
-            }
-            claims.extend(page.into_iter().map(|row| (row.id, row)));
-        }
-        let coupons = coupons::all(&snapshot).await?.into_iter().map(|row| (row.id, row)).collect();
-        let campaigns =
-            campaigns::all(&snapshot).await?.into_iter().map(|row| (row.name, row.coupon_id)).collect();
+        let tx = &snapshot;
+        let taken = Self {
+            places: projection_offset::Entity::find().all(tx).await?,
+            users: all(|after| users::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            claims: all(|after| user_coupons::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            coupons: coupons::all(tx).await?.into_iter().map(|row| (row.id, row)).collect(),
+            campaigns: campaigns::all(tx).await?.into_iter().map(|row| (row.name, row.coupon_id)).collect(),
+            shop: ShopRows::take(tx).await?,
+            dispatches: all(
+                |after| external_dispatches::page(tx, None, after, PAGE_ROWS),
+                |row| row.order_id,
+            )
+            .await?,
+            events: events(tx).await?,
+        };
         snapshot.rollback().await?;
-        Ok(Self { places, users, coupons, claims, campaigns })
+        Ok(taken)
     }
 
     /// Where a projection stands.
@@ -82,10 +111,60 @@ impl Snapshot {
         for (id, coupon) in &coupons {
             report.coupon(*id, coupon.total, coupon.issued, held.get(id).copied().unwrap_or(0));
         }
+        self.shop.compare(expected, report);
     }
 }
 
-fn differences<K: Ord + Debug, V: PartialEq + Debug>(
+async fn events(tx: &DatabaseTransaction) -> Result<BTreeMap<String, platform_events::Model>, DbErr> {
+    let mut rows: BTreeMap<String, platform_events::Model> = BTreeMap::new();
+    loop {
+        let after = rows.last_key_value().map(|(id, _)| id.as_str()).unwrap_or_default();
+        let page = platform_events::page(tx, after, PAGE_ROWS).await?;
+        if page.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(page.into_iter().map(|row| (row.event_id.clone(), row)));
+    }
+}
+
+impl ShopRows {
+    async fn take(tx: &DatabaseTransaction) -> Result<Self, DbErr> {
+        Ok(Self {
+            products: all(|after| products::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            options: all(|after| product_options::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            orders: all(|after| orders::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            items: all(|after| order_items::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            redemptions: all(
+                |after| coupon_redemptions::page(tx, after, PAGE_ROWS),
+                |row| row.user_coupon_id,
+            )
+            .await?,
+            balances: all(|after| balances::page(tx, after, PAGE_ROWS), |row| row.user_id).await?,
+            logs: all(|after| balance_logs::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            // Offset 0 holds the rules, so nothing is decided there.
+            outbox: all(|after| outbox::page(tx, after + 1, PAGE_ROWS), |row| row.source_offset).await?,
+        })
+    }
+
+    fn compare(&self, expected: &Expected, report: &mut Report) {
+        let log = &expected.shop;
+        differences("products", &log.products, &self.products, report);
+        differences("product_options", &log.options, &self.options, report);
+        differences("orders", &log.orders, &self.orders, report);
+        differences("order_items", &log.items, &self.items, report);
+        differences("balances", &log.balances, &self.balances, report);
+        differences("balance_logs", &log.logs, &self.logs, report);
+        let redeemed = log.redemptions.iter().map(|row| (row.user_coupon_id, row.clone())).collect();
+        differences("coupon_redemptions", &redeemed, &self.redemptions, report);
+        // What the relay has deleted may be missing; what stands there must be right.
+        let kept = log.outbox.iter().filter(|(offset, _)| self.outbox.contains_key(offset));
+        let kept = kept.map(|(offset, row)| (*offset, row.clone())).collect();
+        differences("outbox", &kept, &self.outbox, report);
+    }
+}
+
+/// Tells every row that is not the same in both.
+pub fn differences<K: Ord + Debug, V: PartialEq + Debug>(
     table: &str,
     log: &BTreeMap<K, V>,
     mysql: &BTreeMap<K, V>,

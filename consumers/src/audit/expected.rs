@@ -1,7 +1,7 @@
 //! What MySQL must hold according to the log.
 
 use crate::{
-    projection::{Projection, accounts::model_of as user_model, coupons},
+    projection::{Projection, accounts::model_of as user_model, coupons, shop::Tables},
     replay::{Replayed, replay},
 };
 use chassis::log_reader::LogReader;
@@ -9,8 +9,9 @@ use domain::{
     Verdict,
     accounts::AccountChange,
     coupons::{Coupon, CouponChange},
+    shop::ShopChange,
 };
-use migrations::entity::{user_coupons, users};
+use migrations::entity::{outbox, user_coupons, users};
 use schemas::CouponId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,11 +22,44 @@ pub struct Expected {
     pub coupons: BTreeMap<CouponId, Coupon>,
     pub claims: BTreeMap<u64, user_coupons::Model>,
     pub campaigns: BTreeMap<String, u64>,
+    pub shop: Tables,
+    /// What was won behind the offset that MySQL waits for: a payment may be ahead of its coupon's projection.
+    later_claims: BTreeMap<u64, user_coupons::Model>,
+    /// The same of decided payments: of those that a database tells which was set back, others have heard already.
+    later_shop: Tables,
+    /// Of users whose balance was never touched, in minor units.
+    pub opening_balance: u64,
 }
 
 /// Takes a change of one kind of row.
 pub trait Take<C> {
+    /// One that MySQL must hold.
     fn take(&mut self, change: C);
+
+    /// One that MySQL need not hold yet.
+    fn take_later(&mut self, _change: C) {}
+}
+
+impl Expected {
+    /// Who won a piece, and of what, to the end of the log.
+    pub fn claim(&self, user_coupon_id: u64) -> Option<&user_coupons::Model> {
+        self.claims.get(&user_coupon_id).or_else(|| self.later_claims.get(&user_coupon_id))
+    }
+
+    /// Decided payments that others must hear of, to the end of the log, by offset.
+    pub fn decided(&self) -> impl Iterator<Item = &outbox::Model> {
+        self.shop.outbox.values().chain(self.later_shop.outbox.values())
+    }
+}
+
+impl Take<ShopChange> for Expected {
+    fn take(&mut self, change: ShopChange) {
+        self.shop.take(&change);
+    }
+
+    fn take_later(&mut self, change: ShopChange) {
+        self.later_shop.take(&change);
+    }
 }
 
 impl Take<AccountChange> for Expected {
@@ -60,6 +94,13 @@ impl Take<CouponChange> for Expected {
             CouponChange::Campaign { campaign, coupon_id } => {
                 self.campaigns.insert(campaign.to_string(), coupon_id.get());
             }
+        }
+    }
+
+    fn take_later(&mut self, change: CouponChange) {
+        if let CouponChange::Won { won, at_ms } = change {
+            let row = coupons::claim_of(&won, at_ms);
+            self.later_claims.insert(row.id, row);
         }
     }
 }
@@ -98,16 +139,21 @@ impl Expected {
         let mut digests = BTreeMap::from([(0, 0)]);
         let (mut dead, mut changes) = (0, Vec::new());
         let replayed = replay::<S>(reader, topic, partition, |raw, decision, fold| {
+            fold.changes(decision, &mut changes);
             if raw.offset < applied {
                 dead += u64::from(decision.verdict == Verdict::Malformed);
-                fold.changes(decision, &mut changes);
                 changes.drain(..).for_each(|change| self.take(change));
+            } else {
+                changes.drain(..).for_each(|change| self.take_later(change));
             }
             if wanted.contains(&(raw.offset + 1)) {
                 digests.insert(raw.offset + 1, fold.header().digest);
             }
         })?;
-        let Replayed { end, stopped, .. } = replayed;
+        let Replayed { fold, end, stopped } = replayed;
+        if let Some(rules) = fold.rules() {
+            self.opening_balance = rules.opening_balance.unsigned_abs();
+        }
         Ok(Replay { group: S::GROUP, topic: topic.to_owned(), partition, end, dead, digests, stopped })
     }
 }

@@ -1,25 +1,33 @@
-//! The audit: replays the log into a fresh state and compares it with MySQL row by row, and with the digest of every
-//! process at its own offset. It reads and never mends.
+//! The audit: replays the log into a fresh state and compares it with MySQL row by row, with the digest of every process
+//! at its own offset, and with what other systems were told. It reads and never mends.
 
 mod database;
+mod dispatches;
 mod expected;
+mod facts;
 mod processes;
 mod report;
+mod sections;
+mod settling;
+mod shop;
+mod told;
 
 pub use report::{PartitionReport, Report};
+pub use sections::{Facts, Money, Orders, Stock};
 
 use crate::{config::Config, log, projection::Projection};
 use anyhow::Context;
 use database::Snapshot;
-use domain::{accounts::Accounts, coupons::Coupons};
+use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use expected::{Expected, Replay};
-use schemas::Topic;
 use std::time::{Duration, Instant};
+use told::Told;
 
 /// Between two looks at how far MySQL is.
 const SETTLE_POLL: Duration = Duration::from_millis(200);
 
-/// Waits up to `settle` until MySQL has caught up, then audits.
+/// Waits up to `settle` until MySQL has caught up and others have been told, then audits. Who was to wait and waited in
+/// vain has found something.
 ///
 /// # Errors
 /// A service that does not answer; a finding is no error.
@@ -28,14 +36,17 @@ pub async fn run(config: &Config, settle: Duration) -> anyhow::Result<Report> {
     one.pool_min = 0;
     let db = one.writer_pool().await.context("TIDEMARK_DATABASE_URL")?;
     let began = Instant::now();
-    let mut caught_up = settled(config, &db).await?;
-    while !caught_up && began.elapsed() < settle {
+    let mut behind = settling::behind(config, &db).await?;
+    while behind.is_some() && began.elapsed() < settle {
         tokio::time::sleep(SETTLE_POLL).await;
-        caught_up = settled(config, &db).await?;
+        behind = settling::behind(config, &db).await?;
     }
     let waited = began.elapsed();
     // First the processes, then the database, then the log's ends: each can only be behind the one after it.
-    let mut report = Report::new(caught_up.then_some(waited));
+    let mut report = Report::new(behind.is_none().then_some(waited));
+    if let Some(behind) = behind.filter(|_| !settle.is_zero()) {
+        report.finding(format!("not caught up within {} s: {behind}", settle.as_secs()));
+    }
     let processes = processes::ask(config, &mut report).await;
     let snapshot = Snapshot::take(&db).await.context("reading MySQL")?;
     db.close().await.ok();
@@ -55,11 +66,18 @@ fn compare(
     let mut replays = Vec::new();
     replays.extend(replay::<Accounts>(config, &reader, snapshot, processes, &mut expected)?);
     replays.extend(replay::<Coupons>(config, &reader, snapshot, processes, &mut expected)?);
+    replays.extend(replay::<Shop>(config, &reader, snapshot, processes, &mut expected)?);
     for replay in &replays {
         report.partition(replay, snapshot.place(replay.group, &replay.topic, replay.partition));
     }
     processes::compare(processes, &replays, &mut report);
     snapshot.compare(&expected, &mut report);
+    shop::compare(snapshot, &expected, &mut report);
+    let told = Told::read(config, &log::foundation(config, &reader)?.schemas)?;
+    let topic = Shop::TOPIC.name(&config.topic_prefix);
+    let applied = snapshot.place(Shop::GROUP, &topic, 0).map_or(0, |place| place.next_offset);
+    facts::compare(&told, snapshot, &expected, applied, &mut report);
+    dispatches::compare(&told, snapshot, &config.topic_prefix, &mut report);
     report.finish();
     Ok(report)
 }
@@ -84,25 +102,4 @@ where
             expected.replay::<S>(reader, (&topic, partition), applied, wanted)
         })
         .collect()
-}
-
-async fn settled(config: &Config, db: &sea_orm::DatabaseConnection) -> anyhow::Result<bool> {
-    let look = config.clone();
-    let ends = tokio::task::spawn_blocking(move || {
-        let wanted: Vec<(String, i32)> = [Topic::Signup, Topic::Coupon]
-            .into_iter()
-            .flat_map(|topic| (0..topic.partitions()).map(move |p| (topic, p)))
-            .map(|(topic, p)| (topic.name(&look.topic_prefix), p))
-            .collect();
-        let ends = log::reader(&look)?.end_offsets(&wanted, Duration::from_secs(5));
-        anyhow::Ok(wanted.into_iter().zip(ends.context("asking where the log ends")?).collect::<Vec<_>>())
-    })
-    .await??;
-    let places = database::places(db).await.context("reading MySQL")?;
-    Ok(ends.iter().all(|((topic, partition), end)| {
-        *end == 0
-            || places.iter().any(|place| {
-                place.topic == *topic && place.partition_id == *partition && place.next_offset >= *end
-            })
-    }))
 }

@@ -1,6 +1,9 @@
 //! The audit's result, for people and programs.
 
-use super::expected::Replay;
+use super::{
+    expected::Replay,
+    sections::{Facts, Money, Orders, Stock},
+};
 use migrations::entity::projection_offset;
 use serde::Serialize;
 use std::{fmt, time::Duration};
@@ -58,6 +61,14 @@ pub struct Report {
     pub coupons: Vec<CouponReport>,
     /// Users by the log and in MySQL.
     pub users: (u64, u64),
+    /// Orders in MySQL.
+    pub orders: Orders,
+    /// Money in and out.
+    pub money: Money,
+    /// Units of all options.
+    pub stock: Stock,
+    /// What other systems were told.
+    pub facts: Facts,
     /// Processes that were asked.
     pub processes: Vec<String>,
     /// Positions at which a process' digest equals the replay's.
@@ -146,6 +157,7 @@ impl fmt::Display for Report {
             writeln!(f, "{:<28} {:>10} {:>10} {:>17}", c.coupon_id, c.total, c.log, c.mysql)?;
         }
         writeln!(f, "users: {} by the log, {} in MySQL", self.users.0, self.users.1)?;
+        writeln!(f, "{}\n{}\n{}\n{}", self.orders, self.money, self.stock, self.facts)?;
         writeln!(f, "{} processes asked, {} digests agree", self.processes.len(), self.digests_agree)?;
         for finding in &self.findings {
             writeln!(f, "FINDING {finding}")?;

@@ -99,6 +99,7 @@ pub fn connect(
         .set("heartbeat.interval.ms", "500")
         .set("max.poll.interval.ms", limits::MAX_POLL_INTERVAL.as_millis().to_string())
         .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_committed")
         // Where to begin stands in MySQL. Kafka's own offsets would be for lag tools only, and they are dear: when the
         // brokers stood still for longer than the session, the automatic commit goes out with the instance's name
         // and no member id, and the coordinator fences the instance for it (seen in 4 of 15 frozen brokers).

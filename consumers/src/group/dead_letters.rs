@@ -1,5 +1,6 @@
 //! Dead letters: bytes that are no record, kept with where they stood and why. Never a record that was understood.
 
+use super::work::Source;
 use crate::limits;
 use rdkafka::{
     ClientConfig,
@@ -7,7 +8,6 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
-use schemas::Topic;
 
 /// Writes to `<topic>.dead`.
 #[derive(Clone)]
@@ -25,12 +25,12 @@ impl DeadLetters {
     /// Settings that librdkafka refuses.
     pub fn new(
         config: &ClientConfig,
-        topic: Topic,
+        source: Source,
         prefix: &str,
         group: &'static str,
     ) -> Result<Self, KafkaError> {
         let producer = config.create()?;
-        Ok(Self { producer, topic: topic.dead_letters(prefix), source: topic.name(prefix), group })
+        Ok(Self { producer, topic: source.dead_letters(prefix), source: source.name(prefix), group })
     }
 
     /// Keeps one payload; returns once the brokers have it. The key is the source position, so that a repetition is

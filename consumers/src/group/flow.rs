@@ -3,21 +3,17 @@
 
 use super::{
     Input,
-    opening::{self, NotOpened, Opened, Place},
-    ownership::{Group, GroupError, Owned, Phase},
+    opening::{self, NotOpened, Opened},
+    ownership::{Group, GroupError, OpenPartition, Owned, Phase},
+    work::{Desk, Work},
     worker::{Finished, Worker},
 };
-use crate::{limits, projection::Projection};
+use crate::limits;
 use chassis::log_reader::RawRecord;
 use rdkafka::{Offset, consumer::Consumer, error::KafkaResult};
 use std::time::{Duration, Instant};
 
-impl<S: Projection> Group<S>
-where
-    S::Change: Send + Sync,
-    S::Key: Send + Sync,
-    S::Outcome: Send + Sync,
-{
+impl<W: Work> Group<W> {
     pub(super) fn queue(&mut self, (partition, record): (i32, RawRecord)) {
         if self.suspicious {
             self.open_all_again(); // This record comes again, after the seek.
@@ -27,7 +23,7 @@ where
         if !matches!(owned.phase, Phase::Idle(_) | Phase::Busy) || record.offset < owned.next {
             return; // From before a seek, or of a partition that waits.
         }
-        if record.offset > owned.next {
+        if record.offset > owned.next && !W::SOURCE.has_gaps() {
             let reason = format!("the log jumps from offset {} to {}", owned.next, record.offset);
             self.stop(partition, reason);
             return;
@@ -70,12 +66,14 @@ where
         let Some(owned) = self.owned.get_mut(&partition) else { return };
         (owned.phase, owned.generation) = (Phase::Opening, generation);
         owned.waiting.clear();
+        self.close(partition);
         let (config, db, tell) = (self.config.clone(), self.db.clone(), self.tell.clone());
         let (dead_letters, returning) = (self.dead_letters.clone(), self.returning.clone());
         tokio::spawn(async move {
-            let result = opening::open::<S>(&config, &db, partition).await;
-            let result = result.map(|(opened, place): (Opened, Place<S>)| {
-                let worker = Worker::new(config, db, dead_letters, partition, place);
+            let result = opening::open::<W>(&config, &db, partition).await;
+            let result = result.map(|(opened, work)| {
+                let desk = Desk { db, partition, dead_letters };
+                let worker = Worker::new(config, desk, opened.place.expected(), work);
                 returning.lock().insert((partition, generation), worker);
                 opened
             });
@@ -94,9 +92,9 @@ where
             return Ok(());
         }
         match (result, worker) {
-            (Ok(Opened { place }), Some(worker)) => {
+            (Ok(Opened { place, caught_up_at }), Some(worker)) => {
                 if let Err(error) = self.start_at(partition, place.next_offset) {
-                    tracing::warn!(%error, group = S::GROUP, partition, "seeking failed; opening again");
+                    tracing::warn!(%error, group = W::GROUP, partition, "seeking failed; opening again");
                     self.later(partition, generation);
                     return Ok(());
                 }
@@ -105,8 +103,17 @@ where
                     owned.next = place.next_offset;
                     owned.phase = Phase::Idle(Box::new(worker));
                 }
+                let open = OpenPartition {
+                    generation,
+                    epoch: place.epoch,
+                    next_offset: place.next_offset,
+                    caught_up_at,
+                };
+                self.open.send_modify(|all| {
+                    all.insert(partition, open);
+                });
                 tracing::info!(
-                    group = S::GROUP,
+                    group = W::GROUP,
                     partition,
                     offset = place.next_offset,
                     epoch = place.epoch,
@@ -115,7 +122,7 @@ where
             }
             (Err(NotOpened::Outage(reason)), _) => self.hold(&reason),
             (Err(NotOpened::LogUnavailable(error)), _) => {
-                tracing::warn!(%error, group = S::GROUP, partition, "the log cannot be read; opening again");
+                tracing::warn!(%error, group = W::GROUP, partition, "the log cannot be read; opening again");
                 self.later(partition, generation);
             }
             (Err(NotOpened::Stop(reason)), _) => self.stop(partition, reason),
@@ -140,6 +147,7 @@ where
     }
 
     pub(super) fn later(&mut self, partition: i32, generation: u64) {
+        self.close(partition);
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.phase = Phase::Held;
         }
@@ -169,7 +177,7 @@ where
             (Finished::Outage(reason), _) => self.hold(&reason),
             (Finished::Lost, _) => {
                 tracing::warn!(
-                    group = S::GROUP,
+                    group = W::GROUP,
                     partition,
                     "another instance claimed the partition; nothing was written"
                 );

@@ -3,38 +3,45 @@
 use super::{
     Input,
     ownership::{Group, Phase},
+    work::Work,
 };
-use crate::{limits, metric, projection::Projection};
+use crate::{limits, metric};
 use rdkafka::{TopicPartitionList, consumer::Consumer, error::KafkaResult};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
+use std::collections::BTreeMap;
 
-impl<S: Projection> Group<S>
-where
-    S::Change: Send + Sync,
-    S::Key: Send + Sync,
-    S::Outcome: Send + Sync,
-{
+impl<W: Work> Group<W> {
     /// The log that answers again may hold another history, and Kafka does not say so: opening checks it.
     pub(super) fn open_all_again(&mut self) {
         self.suspicious = false;
-        let following = |phase: &Phase<S>| matches!(phase, Phase::Opening | Phase::Idle(_) | Phase::Busy);
+        let following = |phase: &Phase<W>| matches!(phase, Phase::Opening | Phase::Idle(_) | Phase::Busy);
         let again = self.owned.iter().filter(|(_, owned)| following(&owned.phase));
         let again: Vec<i32> = again.map(|(partition, _)| *partition).collect();
         self.pause(&again);
         again.into_iter().for_each(|partition| self.open(partition));
     }
 
+    /// Whoever works beside this partition is told that it is not open any more.
+    pub(super) fn close(&self, partition: i32) {
+        self.open.send_if_modified(|all| all.remove(&partition).is_some());
+    }
+
     /// Shows how far MySQL is.
     pub(super) fn note(&self, partition: i32, next: u64) {
+        self.open.send_if_modified(|all| match all.get_mut(&partition) {
+            Some(open) => std::mem::replace(&mut open.next_offset, next) != next,
+            None => false,
+        });
         self.status.lock().next_offsets.insert(partition, next);
-        metrics::gauge!(metric::NEXT_OFFSET, "group" => S::GROUP, "topic" => self.topic.clone(), "partition" => partition.to_string())
+        metrics::gauge!(metric::NEXT_OFFSET, "group" => W::GROUP, "topic" => self.topic.clone(), "partition" => partition.to_string())
             .set(next as f64);
     }
 
     pub(super) fn stop(&mut self, partition: i32, reason: String) {
-        tracing::error!(group = S::GROUP, topic = %self.topic, partition, reason, "partition stopped; nothing is skipped");
-        metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => S::GROUP).increment(1.0);
+        tracing::error!(group = W::GROUP, topic = %self.topic, partition, reason, "partition stopped; nothing is skipped");
+        metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => W::GROUP).increment(1.0);
         self.pause(&[partition]);
+        self.close(partition);
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.phase = Phase::Stopped;
             owned.waiting.clear();
@@ -44,7 +51,7 @@ where
 
     pub(super) fn pause(&self, partitions: &[i32]) {
         if let Err(error) = self.list(partitions).and_then(|list| self.consumer.pause(&list)) {
-            tracing::warn!(%error, group = S::GROUP, ?partitions, "pausing failed");
+            tracing::warn!(%error, group = W::GROUP, ?partitions, "pausing failed");
         }
     }
 
@@ -62,8 +69,8 @@ where
             return;
         }
         self.held = true;
-        tracing::warn!(group = S::GROUP, reason, "the database is away; holding until it answers");
-        metrics::gauge!(metric::DATABASE_HOLD, "group" => S::GROUP).set(1.0);
+        tracing::warn!(group = W::GROUP, reason, "the database is away; holding until it answers");
+        metrics::gauge!(metric::DATABASE_HOLD, "group" => W::GROUP).set(1.0);
         self.status.lock().held = Some(reason.to_owned());
         let mut partitions = Vec::new();
         for (partition, owned) in &mut self.owned {
@@ -76,6 +83,7 @@ where
             }
         }
         self.pause(&partitions);
+        self.open.send_modify(BTreeMap::clear);
         let (db, tell) = (self.db.clone(), self.tell.clone());
         tokio::spawn(async move {
             // Also before the first probe: a server that answers and yet fails must not make this spin.
@@ -92,8 +100,8 @@ where
     pub(super) fn release(&mut self) {
         self.held = false;
         self.status.lock().held = None;
-        metrics::gauge!(metric::DATABASE_HOLD, "group" => S::GROUP).set(0.0);
-        tracing::info!(group = S::GROUP, "the database answers again");
+        metrics::gauge!(metric::DATABASE_HOLD, "group" => W::GROUP).set(0.0);
+        tracing::info!(group = W::GROUP, "the database answers again");
         let held: Vec<i32> = self
             .owned
             .iter()

@@ -3,16 +3,19 @@
 mod client;
 mod dead_letters;
 mod flow;
+mod folding;
 mod holding;
-mod opening;
+pub mod opening;
 mod ownership;
+pub mod work;
 mod worker;
 
 pub use client::Rebalance;
 pub use dead_letters::DeadLetters;
-pub use ownership::{Group, GroupError, GroupStatus};
-
-use worker::Finished;
+pub use folding::Folding;
+pub use ownership::{Group, GroupError, GroupStatus, OpenPartition, OpenPartitions};
+pub use work::Work;
+pub use worker::Finished;
 
 /// Everything that can happen to a group.
 ///

@@ -3,9 +3,10 @@
 use super::{
     DeadLetters, Input, Rebalance,
     client::{self, Context},
+    work::Work,
     worker::Worker,
 };
-use crate::{config::Config, limits, metric, projection::Projection};
+use crate::{config::Config, limits, metric};
 use chassis::{
     kafka::{self, ProducerLimits},
     log_reader::{RawRecord, is_wrong_offset, raw},
@@ -24,7 +25,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    watch,
+};
 
 /// Why a group, and with it the process, ends.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +57,35 @@ pub struct GroupStatus {
     pub held: Option<String>,
 }
 
-pub(super) enum Phase<S: Projection> {
+/// A partition that is claimed, checked and followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenPartition {
+    /// Another one for each opening.
+    pub generation: u64,
+    /// How often MySQL had given the partition away; a larger one there means that it is somebody else's.
+    pub epoch: u64,
+    /// The offset that MySQL waits for.
+    pub next_offset: u64,
+    /// The offset from which on all that stood in the log at the opening has been seen.
+    pub caught_up_at: u64,
+}
+
+impl OpenPartition {
+    /// Whether MySQL holds what stood in the log at the opening.
+    #[must_use]
+    pub const fn has_caught_up(&self) -> bool {
+        self.next_offset >= self.caught_up_at
+    }
+}
+
+/// All open partitions of a group, for whoever works beside it.
+pub type OpenPartitions = BTreeMap<i32, OpenPartition>;
+
+pub(super) enum Phase<W: Work> {
     /// Being claimed and checked.
     Opening,
     /// Waiting for records; the worker is at rest.
-    Idle(Box<Worker<S>>),
+    Idle(Box<Worker<W>>),
     /// A batch is in its transaction.
     Busy,
     /// Waits for the database, or for the next try.
@@ -66,8 +94,8 @@ pub(super) enum Phase<S: Projection> {
     Stopped,
 }
 
-pub(super) struct Owned<S: Projection> {
-    pub(super) phase: Phase<S>,
+pub(super) struct Owned<W: Work> {
+    pub(super) phase: Phase<W>,
     /// Counts openings; what an earlier one started is ignored.
     pub(super) generation: u64,
     /// The next offset to queue.
@@ -76,10 +104,10 @@ pub(super) struct Owned<S: Projection> {
 }
 
 /// Workers by partition and generation.
-pub(super) type Returning<S> = Arc<Mutex<HashMap<(i32, u64), Worker<S>>>>;
+pub(super) type Returning<W> = Arc<Mutex<HashMap<(i32, u64), Worker<W>>>>;
 
 /// One group on one instance.
-pub struct Group<S: Projection> {
+pub struct Group<W: Work> {
     pub(super) config: Config,
     pub(super) db: DatabaseConnection,
     pub(super) consumer: StreamConsumer<Context>,
@@ -87,22 +115,18 @@ pub struct Group<S: Projection> {
     pub(super) tell: UnboundedSender<Input>,
     pub(super) inputs: UnboundedReceiver<Input>,
     pub(super) topic: String,
-    pub(super) owned: HashMap<i32, Owned<S>>,
+    pub(super) owned: HashMap<i32, Owned<W>>,
     /// Workers on their way back from a transaction or an opening.
-    pub(super) returning: Returning<S>,
+    pub(super) returning: Returning<W>,
     pub(super) status: Arc<Mutex<GroupStatus>>,
+    pub(super) open: watch::Sender<OpenPartitions>,
     pub(super) generations: u64,
     pub(super) held: bool,
     /// The client has lost all brokers since the partitions were opened.
     pub(super) suspicious: bool,
 }
 
-impl<S: Projection> Group<S>
-where
-    S::Change: Send + Sync,
-    S::Key: Send + Sync,
-    S::Outcome: Send + Sync,
-{
+impl<W: Work> Group<W> {
     /// Joins the group.
     ///
     /// # Errors
@@ -112,11 +136,11 @@ where
         db: DatabaseConnection,
         status: Arc<Mutex<GroupStatus>>,
     ) -> KafkaResult<Self> {
-        let topic = S::TOPIC.name(&config.topic_prefix);
+        let topic = W::SOURCE.name(&config.topic_prefix);
         let (tell, inputs) = unbounded_channel();
         let producer = kafka::producer(&config.kafka, &config.instance, 0, DEAD_LETTER_QUEUE);
-        let dead_letters = DeadLetters::new(&producer, S::TOPIC, &config.topic_prefix, S::GROUP)?;
-        let consumer = client::connect(&config, S::GROUP, &topic, tell.clone())?;
+        let dead_letters = DeadLetters::new(&producer, W::SOURCE, &config.topic_prefix, W::GROUP)?;
+        let consumer = client::connect(&config, W::GROUP, &topic, tell.clone())?;
         Ok(Self {
             config,
             db,
@@ -128,10 +152,17 @@ where
             owned: HashMap::new(),
             returning: Arc::default(),
             status,
+            open: watch::Sender::default(),
             generations: 0,
             held: false,
             suspicious: false,
         })
+    }
+
+    /// Its open partitions, as they change.
+    #[must_use]
+    pub fn open_partitions(&self) -> watch::Receiver<OpenPartitions> {
+        self.open.subscribe()
     }
 
     /// Works until shutdown.
@@ -182,9 +213,9 @@ where
     fn client_error(&mut self, source: KafkaError) -> Result<(), GroupError> {
         let fatal = matches!(source, KafkaError::MessageConsumptionFatal(_)) || is_wrong_offset(&source);
         if fatal {
-            return Err(GroupError::Client { group: S::GROUP, source });
+            return Err(GroupError::Client { group: W::GROUP, source });
         }
-        tracing::debug!(error = %source, group = S::GROUP, "the client lost its broker");
+        tracing::debug!(error = %source, group = W::GROUP, "the client lost its broker");
         self.suspicious |= source.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
         Ok(())
     }
@@ -192,17 +223,18 @@ where
     fn handle(&mut self, input: Input) -> Result<(), GroupError> {
         match input {
             Input::Rebalance(Rebalance::Assigned(partitions)) => {
-                tracing::info!(group = S::GROUP, ?partitions, "assigned");
+                tracing::info!(group = W::GROUP, ?partitions, "assigned");
                 partitions.into_iter().for_each(|partition| self.take(partition));
             }
             Input::Rebalance(Rebalance::Revoked(partitions)) => {
-                tracing::info!(group = S::GROUP, ?partitions, "revoked");
+                tracing::info!(group = W::GROUP, ?partitions, "revoked");
                 for partition in partitions {
                     self.owned.remove(&partition);
+                    self.close(partition);
                     let mut status = self.status.lock();
                     status.next_offsets.remove(&partition);
                     if status.stopped.remove(&partition).is_some() {
-                        metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => S::GROUP).decrement(1.0);
+                        metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => W::GROUP).decrement(1.0);
                     }
                 }
             }
@@ -228,6 +260,7 @@ where
 
     /// Lets running transactions finish, then leaves the group.
     async fn leave(mut self) {
+        self.open.send_modify(BTreeMap::clear);
         let deadline = tokio::time::Instant::now() + limits::DRAIN;
         while self.owned.values().any(|owned| matches!(owned.phase, Phase::Busy)) {
             match tokio::time::timeout_at(deadline, self.inputs.recv()).await {
@@ -236,7 +269,7 @@ where
                 }
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => {
-                    tracing::warn!(group = S::GROUP, "a transaction was running at the drain's deadline");
+                    tracing::warn!(group = W::GROUP, "a transaction was running at the drain's deadline");
                     break;
                 }
             }
@@ -245,7 +278,7 @@ where
         let consumer = self.consumer;
         let closed = tokio::task::spawn_blocking(move || drop(consumer));
         if tokio::time::timeout(limits::DRAIN, closed).await.is_err() {
-            tracing::warn!(group = S::GROUP, "the client did not close in time");
+            tracing::warn!(group = W::GROUP, "the client did not close in time");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod coupons;
+pub mod shop;
 
 use domain::{Scope, fold::State};
 use schemas::Record;

@@ -11,7 +11,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 use schemas::{
-    KeyCheck, LogId, Topic, Uuid, catalogue,
+    FactTopic, KeyCheck, LogId, Topic, Uuid, catalogue,
     codec::Codec,
     records::{Mode, RegisteredSchema, RulesActivated},
 };
@@ -23,6 +23,8 @@ const STAGE_OPENING_BALANCE: i64 = 1_000_000_000;
 const ORDER_TTL_MS: i64 = 10 * 60 * 1_000;
 /// Dead letters are kept this long, in ms (30 days).
 const DEAD_LETTER_RETENTION_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// Facts about payments are kept this long, in ms (30 days).
+const PAYMENT_RETENTION_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// A topic that was just made becomes visible within this.
 const VISIBLE: Duration = Duration::from_secs(15);
 /// Shortest key, in bytes.
@@ -53,50 +55,109 @@ async fn register(config: &Config) -> anyhow::Result<Vec<RegisteredSchema>> {
     Ok(registered)
 }
 
-async fn create_topics(config: &Config) -> anyhow::Result<()> {
-    let admin: AdminClient<DefaultClientContext> = kafka::client(&config.kafka, "init").create()?;
-    let replication = || TopicReplication::Fixed(config.replication);
-    let min_insync = if config.replication >= 3 { "2" } else { "1" };
-    let dead_retention = DEAD_LETTER_RETENTION_MS.to_string();
-    for topic in Topic::ALL {
-        let (name, dead) = (topic.name(&config.topic_prefix), topic.dead_letters(&config.topic_prefix));
-        let request_log = NewTopic::new(&name, topic.partitions(), replication())
-            .set("retention.ms", "-1")
-            .set("retention.bytes", "-1")
-            .set("cleanup.policy", "delete")
-            .set("message.timestamp.type", "LogAppendTime")
-            .set("min.insync.replicas", min_insync)
-            .set("unclean.leader.election.enable", "false");
-        let dead_letters = NewTopic::new(&dead, 1, replication()).set("retention.ms", &dead_retention);
-        let made = admin.create_topics(&[request_log, dead_letters], &AdminOptions::new()).await;
-        for result in made.context("creating topics")? {
-            match result {
-                Ok(name) => tracing::info!(topic = name, "created"),
-                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((name, code)) => bail!("topic {name} was not created: {code}"),
-            }
-        }
-    }
-    wait_until_visible(config).await?;
-    check_append_time(config, &admin).await
+/// A topic as it must be.
+struct Wanted {
+    name: String,
+    partitions: i32,
+    /// Settings that must never be otherwise, with why.
+    fixed: Vec<(&'static str, &'static str, &'static str)>,
+    /// Settings it is made with.
+    initial: Vec<(&'static str, String)>,
 }
 
-async fn wait_until_visible(config: &Config) -> anyhow::Result<()> {
+/// Every topic, each as it is made and as it must stay.
+fn wanted(config: &Config) -> Vec<Wanted> {
+    let min_insync = if config.replication >= 3 { "2" } else { "1" };
+    let safe = || {
+        vec![
+            ("min.insync.replicas", min_insync.to_owned()),
+            ("unclean.leader.election.enable", "false".to_owned()),
+            ("retention.bytes", "-1".to_owned()),
+        ]
+    };
+    let stamped = ("message.timestamp.type", "LogAppendTime", "the log's clock is the brokers'");
+    let retention = |ms: i64| ("retention.ms", ms.to_string());
+    let dead_letters = |name| Wanted {
+        name,
+        partitions: 1,
+        fixed: Vec::new(),
+        initial: vec![retention(DEAD_LETTER_RETENTION_MS)],
+    };
+    let prefix = &config.topic_prefix;
+    let mut all = Vec::new();
+    for topic in Topic::ALL {
+        let kept = ("retention.ms", "-1", "a request log is kept for ever");
+        let whole = ("cleanup.policy", "delete", "a request log is kept whole");
+        all.push(Wanted {
+            name: topic.name(prefix),
+            partitions: topic.partitions(),
+            fixed: vec![stamped, kept, whole],
+            initial: safe(),
+        });
+        all.push(dead_letters(topic.dead_letters(prefix)));
+    }
+    for topic in FactTopic::ALL {
+        let (name, partitions) = (topic.name(prefix), topic.partitions());
+        let (mut fixed, mut initial) = (vec![stamped], safe());
+        match topic {
+            FactTopic::Payment => {
+                fixed.push(("cleanup.policy", "delete", "every payment is a fact of its own"));
+                initial.push(retention(PAYMENT_RETENTION_MS));
+            }
+            FactTopic::ExternalPlatform => {
+                let why = "an emptied database must not dispatch again";
+                fixed.push(("cleanup.policy", "compact", why));
+                fixed.push(("retention.ms", "-1", why));
+                all.push(dead_letters(topic.dead_letters(prefix)));
+            }
+        }
+        all.push(Wanted { name, partitions, fixed, initial });
+    }
+    all
+}
+
+async fn create_topics(config: &Config) -> anyhow::Result<()> {
+    let admin: AdminClient<DefaultClientContext> = kafka::client(&config.kafka, "init").create()?;
+    let wanted = wanted(config);
+    let topics: Vec<NewTopic<'_>> = wanted
+        .iter()
+        .map(|wanted| {
+            let replication = TopicReplication::Fixed(config.replication);
+            let mut topic = NewTopic::new(&wanted.name, wanted.partitions, replication);
+            for (key, value, _) in &wanted.fixed {
+                topic = topic.set(key, value);
+            }
+            wanted.initial.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+        })
+        .collect();
+    let made = admin.create_topics(&topics, &AdminOptions::new()).await;
+    for result in made.context("creating topics")? {
+        match result {
+            Ok(name) => tracing::info!(topic = name, "created"),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => bail!("topic {name} was not created: {code}"),
+        }
+    }
+    let names: Vec<_> = wanted.iter().map(|wanted| (wanted.name.clone(), wanted.partitions)).collect();
+    wait_until_visible(config, names).await?;
+    check_settings(&wanted, &admin).await
+}
+
+async fn wait_until_visible(config: &Config, wanted: Vec<(String, i32)>) -> anyhow::Result<()> {
     let config = config.clone();
     let look = move || {
         let reader = log::reader(&config)?;
-        for topic in Topic::ALL {
-            let (name, expected) = (topic.name(&config.topic_prefix), topic.partitions() as usize);
+        for (name, partitions) in wanted {
             let deadline = Instant::now() + VISIBLE;
             loop {
                 let found = reader.partitions(&name).unwrap_or(0);
-                let led =
-                    found == expected && (0..topic.partitions()).all(|p| reader.bounds(&name, p).is_ok());
+                let led = found == partitions as usize
+                    && (0..partitions).all(|partition| reader.bounds(&name, partition).is_ok());
                 if led {
                     break;
                 }
-                if found > 0 && found != expected {
-                    bail!("topic {name} has {found} partitions, not {expected}; a count never changes");
+                if found > 0 && found != partitions as usize {
+                    bail!("topic {name} has {found} partitions, not {partitions}; a count never changes");
                 }
                 if Instant::now() > deadline {
                     bail!("topic {name} was created and did not become visible within {VISIBLE:?}");
@@ -109,21 +170,16 @@ async fn wait_until_visible(config: &Config) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(look).await?
 }
 
-async fn check_append_time(config: &Config, admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<()> {
-    for topic in Topic::ALL {
-        let name = topic.name(&config.topic_prefix);
+async fn check_settings(wanted: &[Wanted], admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<()> {
+    for Wanted { name, fixed, .. } in wanted.iter().filter(|wanted| !wanted.fixed.is_empty()) {
         let described =
-            admin.describe_configs(&[ResourceSpecifier::Topic(&name)], &AdminOptions::new()).await?;
+            admin.describe_configs(&[ResourceSpecifier::Topic(name)], &AdminOptions::new()).await?;
         for resource in described.into_iter().flatten() {
-            let value =
-                |key: &str| resource.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
-            if value("message.timestamp.type") != "LogAppendTime" {
-                bail!(
-                    "topic {name} must have message.timestamp.type=LogAppendTime; the log's clock is the brokers'"
-                );
-            }
-            if value("retention.ms") != "-1" {
-                bail!("topic {name} must have retention.ms=-1; a request log is kept for ever");
+            for (key, expected, why) in fixed {
+                let found = resource.get(key).and_then(|entry| entry.value.as_deref()).unwrap_or_default();
+                if found != *expected {
+                    bail!("topic {name} must have {key}={expected}; {why}");
+                }
             }
         }
     }
@@ -205,12 +261,18 @@ fn check(founded: &RulesActivated, proposed: &RulesActivated) -> anyhow::Result<
     if founded.fingerprint_key_check != proposed.fingerprint_key_check {
         bail!("TIDEMARK_FINGERPRINT_KEY is not the key that this log was founded with");
     }
-    let differs = proposed.schemas.iter().find(|schema| !founded.schemas.contains(schema));
-    if let Some(schema) = differs {
-        bail!(
-            "the registry numbers a schema as {} and the log does not: this is not the log's registry",
-            schema.id
-        );
+    for schema in &proposed.schemas {
+        match founded.schemas.iter().find(|listed| listed.crc64 == schema.crc64) {
+            Some(listed) if listed.id == schema.id => {}
+            Some(_) => bail!(
+                "the registry numbers a schema as {} and the log does not: this is not the log's registry",
+                schema.id
+            ),
+            None => bail!(
+                "the log was founded by an older binary and lists no schema for {}: it needs newer rules",
+                catalogue::by_crc64(schema.crc64).map_or("a new record", |entry| entry.kind.name())
+            ),
+        }
     }
     Ok(())
 }

@@ -1,4 +1,7 @@
-//! Hidden subcommands that a benchmark needs: a backlog of claims, and the raw inserts that it is compared with.
+//! Hidden subcommands that a benchmark needs: a backlog of claims or orders, and the raw inserts that it is compared
+//! with.
+
+pub mod orders;
 
 use crate::{config::Config, log};
 use anyhow::Context;
@@ -38,23 +41,28 @@ pub struct Measured {
     pub seconds: f64,
 }
 
-/// Opens coupons 1 to 8 where they are missing and appends claims of distinct users, spread over them; blocking.
-///
-/// # Errors
-/// A service that does not answer.
-pub fn backlog(config: &Config, claims: u64) -> anyhow::Result<Measured> {
-    let rules = log::foundation(config, &log::reader(config)?)?;
-    let codec = Codec::new(&rules.schemas)?;
-    let producer: ThreadedProducer<DefaultProducerContext> =
-        kafka::producer(&config.kafka, "backlog", 5, LIMITS).create()?;
-    let topic = Topic::Coupon.name(&config.topic_prefix);
-    let append = |record: &Record| -> anyhow::Result<()> {
+/// Appends without waiting for each record.
+struct Appender {
+    codec: Codec,
+    producer: ThreadedProducer<DefaultProducerContext>,
+    topic: String,
+}
+
+impl Appender {
+    fn to(topic: Topic, config: &Config) -> anyhow::Result<Self> {
+        let rules = log::foundation(config, &log::reader(config)?)?;
+        let codec = Codec::new(&rules.schemas)?;
+        let producer = kafka::producer(&config.kafka, "backlog", 5, LIMITS).create()?;
+        Ok(Self { codec, producer, topic: topic.name(&config.topic_prefix) })
+    }
+
+    fn append(&self, record: &Record) -> anyhow::Result<()> {
         let mut payload = Vec::with_capacity(64);
-        codec.encode(record, &mut payload)?;
+        self.codec.encode(record, &mut payload)?;
         let home = partition::home(record).unwrap_or_default();
         loop {
-            let record = BaseRecord::<'_, (), [u8]>::to(&topic).partition(home).payload(&payload);
-            match producer.send(record) {
+            let record = BaseRecord::<'_, (), [u8]>::to(&self.topic).partition(home).payload(&payload);
+            match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                     std::thread::sleep(FULL)
@@ -62,7 +70,20 @@ pub fn backlog(config: &Config, claims: u64) -> anyhow::Result<Measured> {
                 Err((error, _)) => return Err(error).context("appending"),
             }
         }
-    };
+    }
+
+    /// Waits until the brokers have all of it.
+    fn finish(&self) -> anyhow::Result<()> {
+        Ok(self.producer.flush(Duration::from_secs(120))?)
+    }
+}
+
+/// Opens coupons 1 to 8 where they are missing and appends claims of distinct users, spread over them; blocking.
+///
+/// # Errors
+/// A service that does not answer.
+pub fn backlog(config: &Config, claims: u64) -> anyhow::Result<Measured> {
+    let log = Appender::to(Topic::Coupon, config)?;
     let began = Instant::now();
     for coupon_id in 1..=COUPONS {
         let opened = CouponOpened {
@@ -74,13 +95,13 @@ pub fn backlog(config: &Config, claims: u64) -> anyhow::Result<Measured> {
             rate_bp: 1_000,
             expires_at_ms: i64::MAX,
         };
-        append(&opened.into())?;
+        log.append(&opened.into())?;
     }
     for n in 0..claims as i64 {
         let (event_id, coupon_id) = (Uuid::new_v4(), n % COUPONS + 1);
-        append(&CouponClaimed { event_id, fingerprint: None, coupon_id, user_id: n + 1 }.into())?;
+        log.append(&CouponClaimed { event_id, fingerprint: None, coupon_id, user_id: n + 1 }.into())?;
     }
-    producer.flush(Duration::from_secs(120))?;
+    log.finish()?;
     Ok(Measured { count: claims, seconds: began.elapsed().as_secs_f64() })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{config::Config, log, projection::Projection, replay::replay};
 use chassis::log_reader::LogReader;
-use domain::{Fold, accounts::Accounts, coupons::Coupons};
+use domain::{Fold, accounts::Accounts, coupons::Coupons, shop::Shop};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ pub struct Replayed {
     pub seconds: f64,
 }
 
-/// Replays `signup` and `coupon`; blocking.
+/// Replays every request log; blocking.
 ///
 /// # Errors
 /// A log that cannot be read, or that holds what this binary must not pass.
@@ -30,6 +30,7 @@ pub fn run(config: &Config) -> anyhow::Result<Vec<Replayed>> {
     let mut all = Vec::new();
     topic::<Accounts>(config, &reader, &mut all)?;
     topic::<Coupons>(config, &reader, &mut all)?;
+    topic::<Shop>(config, &reader, &mut all)?;
     Ok(all)
 }
 

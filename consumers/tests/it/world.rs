@@ -16,7 +16,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use schemas::{
-    KeyCheck, LogId, Record, Topic, Uuid, catalogue,
+    FactTopic, KeyCheck, LogId, Record, Topic, Uuid, catalogue,
     codec::Codec,
     partition,
     records::{Mode, RegisteredSchema, RulesActivated},
@@ -131,6 +131,7 @@ impl World {
             email_key: "e1".repeat(32),
             fingerprint_key: "f2".repeat(32),
             pool_min: 0,
+            groups: "signup-projection,coupon-projection".into(),
             ..Config::default()
         };
         Ok(Self {
@@ -157,6 +158,15 @@ impl World {
             topics.push(log.set("retention.ms", "-1").set("message.timestamp.type", "LogAppendTime"));
             topics.push(NewTopic::new(dead, 1, TopicReplication::Fixed(1)));
         }
+        let facts = FactTopic::ALL.map(|topic| (topic, topic.name(prefix)));
+        let dead = FactTopic::ExternalPlatform.dead_letters(prefix);
+        for (topic, name) in &facts {
+            let compact = if *topic == FactTopic::ExternalPlatform { "compact" } else { "delete" };
+            let log = NewTopic::new(name, topic.partitions(), TopicReplication::Fixed(1));
+            let log = log.set("retention.ms", "-1").set("message.timestamp.type", "LogAppendTime");
+            topics.push(log.set("cleanup.policy", compact));
+        }
+        topics.push(NewTopic::new(&dead, 1, TopicReplication::Fixed(1)));
         for made in admin.create_topics(&topics, &AdminOptions::new()).await? {
             made.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
         }
@@ -326,8 +336,9 @@ impl World {
     fn leftovers(&self) -> anyhow::Result<()> {
         let reader = log::reader(&self.config)?;
         let mut found = 0;
-        for topic in Topic::ALL {
-            let name = topic.dead_letters(&self.config.topic_prefix);
+        let prefix = &self.config.topic_prefix;
+        let facts = FactTopic::ALL.map(|topic| topic.dead_letters(prefix));
+        for name in Topic::ALL.map(|topic| topic.dead_letters(prefix)).into_iter().chain(facts) {
             if reader.partitions(&name)? > 0 {
                 found += reader.bounds(&name, 0)?.1;
             }
@@ -342,6 +353,8 @@ impl World {
         let prefix = &self.config.topic_prefix;
         let names: Vec<String> =
             Topic::ALL.iter().flat_map(|t| [t.name(prefix), t.dead_letters(prefix)]).collect();
+        let facts = FactTopic::ALL.iter().flat_map(|t| [t.name(prefix), t.dead_letters(prefix)]);
+        let names: Vec<String> = names.into_iter().chain(facts).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         // Topics that were never made are refused one by one.
         admin.delete_topics(&names, &AdminOptions::new()).await?;

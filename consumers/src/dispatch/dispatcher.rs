@@ -1,0 +1,270 @@
+//! Tells the partner of what is due in the partitions that this instance owns, a few at a time, once all that stood in
+//! the topic at their opening has been read.
+//!
+//! How a dispatch ended is appended to the topic and comes back into its row through the group; until then the lease
+//! keeps others away. A lease that ran out is no harm: the key makes two calls one.
+
+use super::{Breaker, Journal, Order, Partner, Refusal, Schedule};
+use crate::{
+    group::{OpenPartition, OpenPartitions},
+    limits, metric,
+};
+use chassis::shutdown::CancellationToken;
+use migrations::entity::external_dispatches::{self as dispatches, Again, Model};
+use parking_lot::Mutex;
+use schemas::{
+    Fact, Uuid,
+    facts::{DispatchDelivered, DispatchFailed},
+};
+use sea_orm::{DatabaseConnection, DbErr, IsolationLevel, TransactionTrait};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+/// What the dispatcher says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DispatchStatus {
+    /// Why rows wait although they are due.
+    pub waits: Option<String>,
+    /// The breaker's state.
+    pub breaker: &'static str,
+    /// Calls under way.
+    pub in_flight: usize,
+    /// Rows that are to be told, and that were given up; counted now and then.
+    pub pending: u64,
+    /// See `pending`.
+    pub failed: u64,
+}
+
+/// What every call has at hand.
+struct Desk {
+    db: DatabaseConnection,
+    journal: Journal,
+    partner: Partner,
+    schedule: Schedule,
+    breaker: Mutex<Breaker>,
+    owner: String,
+}
+
+/// See the module.
+pub struct Dispatcher {
+    desk: Arc<Desk>,
+    concurrency: usize,
+    lease: Duration,
+    open: watch::Receiver<OpenPartitions>,
+    status: Arc<Mutex<DispatchStatus>>,
+    counted: Option<Instant>,
+}
+
+/// What a dispatcher is made of.
+pub struct Parts {
+    /// For rows and leases.
+    pub db: DatabaseConnection,
+    /// For how it ended.
+    pub journal: Journal,
+    /// Whom to tell.
+    pub partner: Partner,
+    /// When to try again.
+    pub schedule: Schedule,
+    /// Calls at once.
+    pub concurrency: usize,
+    /// One call.
+    pub timeout: Duration,
+    /// This instance's name.
+    pub instance: String,
+}
+
+impl Dispatcher {
+    /// Beside a group whose open partitions are these.
+    #[must_use]
+    pub fn new(
+        parts: Parts,
+        open: watch::Receiver<OpenPartitions>,
+        status: Arc<Mutex<DispatchStatus>>,
+    ) -> Self {
+        let Parts { db, journal, partner, schedule, concurrency, timeout, instance } = parts;
+        let breaker = Mutex::new(Breaker::new(schedule.scale(limits::BREAKER_PAUSE)));
+        // Another one for each start: what an earlier one leased is not ours.
+        let mut owner = format!("{}/{instance}", Uuid::new_v4().simple());
+        owner = owner.chars().take(dispatches::OWNER_MAX_CHARS).collect();
+        let desk = Desk { db, journal, partner, schedule, breaker, owner };
+        Self {
+            desk: Arc::new(desk),
+            concurrency: concurrency.clamp(1, limits::MAX_PLATFORM_CALLS),
+            lease: timeout + limits::LEASE_MARGIN,
+            open,
+            status,
+            counted: None,
+        }
+    }
+
+    /// Works until shutdown, or until the group is gone.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut calls = JoinSet::new();
+        let mut poll = interval(limits::DISPATCH_POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                // What was told of the partition itself is looked at below, in every round.
+                changed = self.open.changed() => if changed.is_err() { break },
+                Some(_) = calls.join_next(), if !calls.is_empty() => {}
+                _ = poll.tick() => {}
+            }
+            let waits = match self.begin(&mut calls).await {
+                Ok(()) => None,
+                Err(error) => Some(format!("MySQL does not answer: {error}")),
+            };
+            self.note(waits, calls.len()).await;
+        }
+        // Calls under way may end; what does not is told again, under the same key.
+        let drained = async { while calls.join_next().await.is_some() {} };
+        if tokio::time::timeout(limits::DRAIN, drained).await.is_err() {
+            tracing::warn!("calls of the external platform were under way at the drain's deadline");
+        }
+    }
+
+    /// Begins as many calls as are due and allowed.
+    async fn begin(&self, calls: &mut JoinSet<()>) -> Result<(), DbErr> {
+        let wanted = self.concurrency.saturating_sub(calls.len());
+        let permitted = self.desk.breaker.lock().permits(Instant::now(), wanted);
+        let partitions: Vec<i32> = {
+            let open = self.open.borrow();
+            open.iter().filter(|(_, open)| OpenPartition::has_caught_up(open)).map(|(at, _)| *at).collect()
+        };
+        if permitted == 0 || partitions.is_empty() {
+            return Ok(());
+        }
+        for row in self.lease(&partitions, permitted as u64).await? {
+            self.desk.breaker.lock().begun();
+            let desk = self.desk.clone();
+            calls.spawn(async move { desk.dispatch(row).await });
+        }
+        Ok(())
+    }
+
+    async fn lease(&self, partitions: &[i32], limit: u64) -> Result<Vec<Model>, DbErr> {
+        // Read committed: no gaps are locked, so that the group inserts beside it.
+        let isolation = Some(IsolationLevel::ReadCommitted);
+        let transaction = self.desk.db.begin_with_config(isolation, None).await?;
+        let leased = async {
+            let rows = dispatches::due(&transaction, partitions, limit).await?;
+            let ids: Vec<u64> = rows.iter().map(|row| row.order_id).collect();
+            let lease_ms = self.lease.as_millis() as u64;
+            dispatches::lease(&transaction, &ids, &self.desk.owner, lease_ms).await?;
+            Ok(rows)
+        };
+        match leased.await {
+            Ok(rows) => {
+                transaction.commit().await?;
+                Ok(rows)
+            }
+            Err(error) => {
+                if let Err(error) = transaction.rollback().await {
+                    tracing::debug!(%error, "rolling back failed; the server will do it");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn note(&mut self, mut waits: Option<String>, in_flight: usize) {
+        let breaker = self.desk.breaker.lock().word();
+        if waits.is_none() && breaker == "open" {
+            waits = Some("the external platform does not answer; the breaker is open".to_owned());
+        }
+        metrics::gauge!(metric::DISPATCH_BREAKER_OPEN).set(if breaker == "closed" { 0.0 } else { 1.0 });
+        if self.counted.is_none_or(|at| at.elapsed() >= limits::DISPATCH_COUNT_INTERVAL) {
+            self.counted = Some(Instant::now());
+            let pending = dispatches::count(&self.desk.db, dispatches::PENDING).await;
+            let failed = dispatches::count(&self.desk.db, dispatches::FAILED).await;
+            if let (Ok(pending), Ok(failed)) = (pending, failed) {
+                metrics::gauge!(metric::DISPATCH_ROWS, "state" => "pending").set(pending as f64);
+                metrics::gauge!(metric::DISPATCH_ROWS, "state" => "failed").set(failed as f64);
+                let mut status = self.status.lock();
+                (status.pending, status.failed) = (pending, failed);
+            }
+        }
+        let mut status = self.status.lock();
+        (status.waits, status.breaker, status.in_flight) = (waits, breaker, in_flight);
+    }
+}
+
+impl Desk {
+    async fn dispatch(&self, row: Model) {
+        let Some(order) = Order::of(&row) else {
+            // The table's own check forbids it.
+            tracing::error!(order = row.order_id, "a pending dispatch without what is to be told");
+            return;
+        };
+        let attempts = row.attempts + 1;
+        let began = Instant::now();
+        let told = self.partner.tell(&order).await;
+        let answered = told.as_ref().err().is_none_or(|refusal| refusal.answered);
+        self.breaker.lock().ended(Instant::now(), answered);
+        let outcome = match &told {
+            Ok(()) => "taken",
+            Err(refusal) if refusal.answered => "refused",
+            Err(_) => "failed",
+        };
+        metrics::counter!(metric::DISPATCH_CALLS, "outcome" => outcome).increment(1);
+        metrics::histogram!(metric::DISPATCH_CALL_SECONDS).record(began.elapsed().as_secs_f64());
+        let done = match told {
+            Ok(()) => self.delivered(&row, attempts).await,
+            Err(refusal) => self.refused(&row, attempts, &refusal).await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, order = row.order_id, "a dispatch keeps its lease until that ends");
+        }
+    }
+
+    async fn delivered(&self, row: &Model, attempts: u32) -> Result<(), DbErr> {
+        let order_id = row.order_id as i64;
+        let fact = DispatchDelivered { order_id, attempts: attempts as i32, at_ms: now_ms() };
+        self.conclude(row, fact.into()).await
+    }
+
+    async fn refused(&self, row: &Model, attempts: u32, refusal: &Refusal) -> Result<(), DbErr> {
+        tracing::info!(order = row.order_id, attempts, reason = refusal.reason, "an order was not taken");
+        if let Some(delay) = self.schedule.after(attempts, refusal.retry_after) {
+            return self.give_back(row, attempts, delay, &refusal.reason).await;
+        }
+        let order_id = row.order_id as i64;
+        let reason = refusal.reason.clone();
+        tracing::error!(order = row.order_id, attempts, reason, "an order was given up; redrive it");
+        let fact = DispatchFailed { order_id, attempts: attempts as i32, reason, at_ms: now_ms() };
+        self.conclude(row, fact.into()).await
+    }
+
+    /// Appends how it ended. Where Kafka does not take it, the order is told once more: the key makes that harmless.
+    async fn conclude(&self, row: &Model, fact: Fact) -> Result<(), DbErr> {
+        match self.journal.append(&fact).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, order = row.order_id, "how a dispatch ended is not recorded yet");
+                let reason: String = error.to_string().chars().take(dispatches::ERROR_MAX_CHARS).collect();
+                self.give_back(row, row.attempts, limits::UNRECORDED_PAUSE, &reason).await
+            }
+        }
+    }
+
+    async fn give_back(&self, row: &Model, attempts: u32, delay: Duration, error: &str) -> Result<(), DbErr> {
+        let delay_ms = delay.as_millis() as u64;
+        let again = Again { order_id: row.order_id, owner: &self.owner, attempts, delay_ms, error };
+        if !dispatches::give_back(&self.db, &again).await? {
+            tracing::debug!(order = row.order_id, "the lease is not ours any more");
+        }
+        Ok(())
+    }
+}
+
+/// For people only: nothing is decided by it.
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}

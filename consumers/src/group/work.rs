@@ -1,0 +1,116 @@
+//! What a group does with the records of a partition it owns. How it owns partitions, writes offsets and holds is the
+//! same for all of them.
+
+use super::{DeadLetters, opening::NotOpened, worker::Finished};
+use crate::config::Config;
+use chassis::log_reader::RawRecord;
+use migrations::{
+    Failure,
+    entity::projection_offset::{Model, Progress},
+};
+use schemas::{FactTopic, Topic};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use std::future::Future;
+
+/// The topic that a group reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A request log: every offset holds a record, for ever.
+    Log(Topic),
+    /// Facts: compaction and transactions leave gaps.
+    Facts(FactTopic),
+}
+
+impl Source {
+    /// Name on the broker.
+    #[must_use]
+    pub fn name(self, prefix: &str) -> String {
+        match self {
+            Self::Log(topic) => topic.name(prefix),
+            Self::Facts(topic) => topic.name(prefix),
+        }
+    }
+
+    /// Name of the topic that takes its dead letters.
+    #[must_use]
+    pub fn dead_letters(self, prefix: &str) -> String {
+        match self {
+            Self::Log(topic) => topic.dead_letters(prefix),
+            Self::Facts(topic) => topic.dead_letters(prefix),
+        }
+    }
+
+    /// Whether offsets may be missing.
+    #[must_use]
+    pub const fn has_gaps(self) -> bool {
+        matches!(self, Self::Facts(_))
+    }
+}
+
+/// One partition's working state, from one opening to the next. There are two kinds: a fold that is projected
+/// (`Folding`), and what the external platform is to be told (`dispatch::Dispatches`).
+pub trait Work: Send + Sync + Sized + 'static {
+    /// The consumer group, which is also the owner of the tables.
+    const GROUP: &'static str;
+    /// What it reads.
+    const SOURCE: Source;
+    /// What a batch changes in the tables.
+    type Change: Clone + Send + Sync;
+
+    /// Checks a claimed place against the log, and begins there.
+    fn open(config: &Config, place: &Model) -> impl Future<Output = Result<Self, NotOpened>> + Send;
+
+    /// Takes a batch in and adds what it changes; returns why it must stop before the batch's end, if it must.
+    fn take(
+        &mut self,
+        desk: &Desk,
+        batch: &[RawRecord],
+        changes: &mut Vec<Self::Change>,
+    ) -> impl Future<Output = Result<Option<String>, Finished>> + Send;
+
+    /// Where it stands, as MySQL is to keep it.
+    fn progress(&self) -> Progress;
+
+    /// Writes the changes of a batch, sorted by primary key.
+    fn write(
+        transaction: &DatabaseTransaction,
+        changes: Vec<Self::Change>,
+    ) -> impl Future<Output = Result<(), DbErr>> + Send;
+
+    /// Drops what only the last batch needed.
+    fn settle(&mut self);
+
+    /// The offset from which on it has seen all that stood in the log when it was opened.
+    fn caught_up_at(&self) -> u64 {
+        0
+    }
+}
+
+/// What work has at hand beside its own state.
+pub struct Desk {
+    /// For loads; writing is the transaction's.
+    pub db: DatabaseConnection,
+    /// Whose dead letters these are.
+    pub partition: i32,
+    pub(super) dead_letters: DeadLetters,
+}
+
+impl Desk {
+    /// Keeps a dead letter. Without the brokers' word the record must not be passed.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn bury(&self, raw: &RawRecord, reason: &str) -> Result<(), Finished> {
+        let kept = self.dead_letters.keep(self.partition, raw.offset, raw.payload.as_deref(), reason).await;
+        kept.map_err(|error| Finished::Outage(format!("a dead letter was not taken: {error}")))
+    }
+}
+
+/// What a load that failed comes to.
+#[must_use]
+pub fn unloaded(error: &DbErr) -> Finished {
+    match Failure::of(error) {
+        Failure::Retry | Failure::Outage => Finished::Outage(error.to_string()),
+        Failure::Constraint | Failure::Bug => Finished::Fatal(error.to_string()),
+    }
+}
