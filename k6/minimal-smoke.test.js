@@ -1,19 +1,22 @@
 // Every endpoint that exists, once, with its status and its body. Needs a server in stage mode with the sample data;
 // may run again and again against the same one. With K6_ADMIN_URL and K6_ADMIN_TOKEN also the admin listener: the
-// campaign `apply` is then reset, and a coupon of two pieces is opened, sold out, extended and closed.
+// campaign `apply` is then reset, a coupon of two pieces is opened, sold out, extended and closed, and a product that
+// is not for sale is listed. The shop's steps are in lib/shop-steps.js.
 
 import http from 'k6/http';
 import { Counter } from 'k6/metrics';
 import { checkError, checkIssued, checkSignup, object } from './lib/answers.js';
 import { gates, guarded, SHOWN } from './lib/gates.js';
 import { settings } from './lib/settings.js';
+import { shop, SHOP_ENDPOINTS, shopAdministration } from './lib/shop-steps.js';
 import { adminPost, answered, applyBy, claimBy, eventually, expect, refused, send, untilReady } from './lib/steps.js';
 import { summary, TREND_STATS } from './lib/summary.js';
 import { admin, JSON_HEADERS, target } from './lib/target.js';
 
 const ENDPOINTS = [
   'health', 'signup', 'login', 'logout', 'issue', 'user_coupons', 'apply', 'refusals',
-  'ready', 'metrics', 'coupon_create', 'coupon_extend', 'coupon_close', 'campaign_reset',
+  'ready', 'metrics', 'coupon_create', 'coupon_extend', 'coupon_close', 'campaign_reset', 'rules',
+  ...SHOP_ENDPOINTS,
 ];
 /** The largest coupon id there may be; nobody opens it. */
 const UNKNOWN_COUPON = 2 ** 21 - 1;
@@ -170,6 +173,12 @@ function campaignReset() {
   refused('apply after a reset, again', applyBy(user, 409), 'C005');
 }
 
+/** The version that every log is founded with, once more: nothing changes. */
+function rules() {
+  const same = adminPost('rules', '/admin/rules/activate', { version: 1 }, 200);
+  expect('activate the rules there are', answered('activate rules', same), (r) => object(r).changed === false);
+}
+
 function skip(what) {
   adminSkipped.add(1);
   console.warn(`SKIPPED: ${what}`);
@@ -182,18 +191,20 @@ function adminListener() {
   }
   probes();
   if (settings.adminToken === undefined) {
-    skip('admin coupons and campaigns: K6_ADMIN_TOKEN is not set');
+    skip('admin coupons, campaigns, products and rules: K6_ADMIN_TOKEN is not set');
     return;
   }
   couponLife();
   campaignReset();
+  shopAdministration(guest);
+  rules();
 }
 
 export default guarded(() => {
   if (settings.adminUrl !== undefined) {
     untilReady(READY_WITHIN_SECONDS);
   }
-  [health, signups, sessions, coupons, campaign, refusals, adminListener].forEach((part) => part());
+  [health, signups, sessions, coupons, campaign, () => shop(guest), refusals, adminListener].forEach((part) => part());
   completed.add(1);
 });
 

@@ -58,6 +58,87 @@ export function checkIssued(response, couponId, userId) {
   return body;
 }
 
+export function checkProduct(response, productId) {
+  const body = object(response);
+  const { options } = body;
+  check(body, {
+    'product: the one asked for': (b) => b.productId === productId,
+    'product: name and category are texts': (b) => isText(b.name) && isText(b.category),
+    'product: price is an amount': (b) => isAmount(b.price),
+    'product: it has options': () => Array.isArray(options) && options.length > 0,
+    'product: no more is available than there is': () => Array.isArray(options) && options.every((option) => (
+      isId(option.productOptionId) && isAmount(option.stock) && isAmount(option.availableStock)
+      && option.availableStock <= option.stock)),
+  });
+  return body;
+}
+
+export function checkOrder(response, userId, productOptionId) {
+  const body = object(response);
+  const [item] = Array.isArray(body.items) ? body.items : [];
+  check(body, {
+    'order: orderId is an id': (b) => isId(b.orderId),
+    'order: userId is who asked': (b) => b.userId === userId,
+    'order: one item, the option asked for': (b) => b.items.length === 1 && item.productOptionId === productOptionId,
+    'order: orderItemId is an id': () => isId(item.orderItemId),
+    'order: subtotal is price times quantity': () => item.subtotal === item.price * item.quantity,
+    'order: totalAmount is the sum': (b) => b.totalAmount === item.subtotal,
+    'order: it is pending': (b) => b.status === 'PENDING',
+    'order: createdAt and expiresAt are times': (b) => isTime(b.createdAt) && isTime(b.expiresAt),
+    'order: there is time to pay': (b) => Date.parse(b.createdAt) < Date.parse(b.expiresAt),
+  });
+  return body;
+}
+
+/** `won` is the body of the coupon's claim, or undefined. */
+export function checkPayment(response, order, won) {
+  const body = object(response);
+  const rate = won === undefined ? 0 : won.discountRate;
+  // Rates are percent with at most two digits after the point: counted in hundredths, so that nothing is lost.
+  const discount = Math.floor((order.totalAmount * Math.round(rate * 100)) / 10000);
+  check(body, {
+    'payment: the order asked for': (b) => b.orderId === order.orderId,
+    'payment: it is paid': (b) => b.status === 'PAID',
+    'payment: the coupon takes its share off': (b) => b.discountAmount === discount,
+    'payment: paid and discount make the total': (b) => b.paidAmount + b.discountAmount === order.totalAmount,
+    'payment: remainingBalance is an amount': (b) => isAmount(b.remainingBalance),
+    'payment: paidAt and requestedAt are times': (b) => isTime(b.paidAt) && isTime(b.requestedAt),
+  });
+  return body;
+}
+
+export function checkOrderDetail(response, orderId, status) {
+  const { orderDetail: detail = {} } = object(response);
+  check(detail, {
+    'order detail: the one asked for': (d) => d.orderId === orderId,
+    'order detail: the status it must have': (d) => d.status === status,
+    'order detail: its items make its total': (d) => Array.isArray(d.items)
+      && d.items.reduce((sum, item) => sum + item.subtotal, 0) === d.totalAmount,
+  });
+  return detail;
+}
+
+export function checkBalance(response, userId) {
+  const body = object(response);
+  check(body, {
+    'balance: whose it is': (b) => b.userId === userId,
+    'balance: an amount': (b) => isAmount(b.balance),
+  });
+  return body;
+}
+
+export function checkTop(response, count) {
+  const { data } = object(response);
+  check(data, {
+    'top: products, no more than asked for': (d) => Array.isArray(d) && d.length > 0 && d.length <= count,
+    'top: ranks from 1 on': (d) => d.every((product, index) => product.rank === index + 1),
+    'top: sold most first': (d) => d.every((product, i) => i === 0 || product.salesCount <= d[i - 1].salesCount),
+    'top: products are whole': (d) => d.every((product) => isId(product.productId) && isText(product.name)
+      && isText(product.category) && isAmount(product.price) && isAmount(product.salesCount)),
+  });
+  return data;
+}
+
 /** An error's body; with `errorCode` it must be that code. */
 export function checkError(response, errorCode) {
   const body = object(response);

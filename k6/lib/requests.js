@@ -1,4 +1,4 @@
-// The two requests under load, in the shape of the seeds' scripts, and the metrics under the documents' names.
+// Signup and claim, in the shape of the seeds' scripts, and the metrics under the documents' names.
 
 import http from 'k6/http';
 import { Counter, Rate } from 'k6/metrics';
@@ -32,14 +32,16 @@ export function signup({ read = true } = {}) {
   return {};
 }
 
-/** A user asks for a piece. Sold out is an expected answer: it counts in neither direction of the success rate. */
+/**
+ * A user asks for a piece. Sold out is an expected answer: it counts in neither direction of the success rate.
+ * Answers the winner's body where it was read.
+ */
 export function claim(couponId, userId, { read = true, name = 'issue', coupon = 'main' } = {}) {
   const body = JSON.stringify({ userId });
   const url = target(`/api/coupons/${couponId}/issue`);
   const response = observed(http.post(url, body, params(name, withBody(read))));
   if (response.status === 201) {
-    countWin(response, couponId, userId, read, coupon);
-    return;
+    return countWin(response, couponId, userId, read, coupon);
   }
   // Only C001 answers 422 here (no idempotency key is sent); where the body is read, that is checked.
   const wasSoldOut = response.status === 422 && (!read || object(response).errorCode === 'C001');
@@ -52,15 +54,18 @@ export function claim(couponId, userId, { read = true, name = 'issue', coupon = 
   if (read && response.status !== 0 && response.status !== 202) {
     checkError(response);
   }
+  return undefined;
 }
 
 function countWin(response, couponId, userId, read, coupon) {
   issued.add(true);
   won.add(1, { coupon });
-  if (read) {
-    const body = checkIssued(response, couponId, userId);
-    numberSum.add(winnerNumber(body) || 0, { coupon });
+  if (!read) {
+    return undefined;
   }
+  const body = checkIssued(response, couponId, userId);
+  numberSum.add(winnerNumber(body) || 0, { coupon });
+  return body;
 }
 
 /** Thresholds: exactly `pieces` were won, by different winners, and more were asked for (bodies must be read). */

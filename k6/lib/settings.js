@@ -63,6 +63,12 @@ export const settings = Object.freeze({
   couponId: integer('COUPON_ID', 1),
   /** Pieces the coupon has: the gate is then exactly this many 201. */
   couponPieces: integer('COUPON_PIECES', integer('PIECES')),
+  /** One iteration of the production scenario in this many orders and pays: 20 is 5 %. */
+  orderEvery: integer('ORDER_EVERY', 20),
+  /** Pause of a virtual user between two iterations of a closed model, seconds. */
+  thinkSeconds: optionalSeconds('THINK'),
+  /** With which the partner's events are signed, `id:hex`; only the smoke test uses it. */
+  platformKey: text('K6_PLATFORM_KEY'),
   smallCouponId: integer('SMALL_COUPON_ID'),
   smallPieces: integer('SMALL_PIECES', 1000),
   /** At high rates one body in this many is read and checked. */

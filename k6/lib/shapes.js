@@ -18,6 +18,18 @@ export function ramping(startRate, stages, vus) {
   return { kind: 'ramping', startRate, stages: parsed, vus };
 }
 
+/** `vus` users that share so many iterations, within `duration`. */
+export function shared(vus, iterations, duration) {
+  return { kind: 'shared', iterations, seconds: seconds(duration), vus };
+}
+
+/** From `startVus` users linearly through `stages` of [duration, users]. */
+export function crowd(startVus, stages) {
+  const parsed = stages.map(([duration, vus]) => ({ seconds: seconds(duration), vus }));
+  const vus = Math.max(startVus, ...parsed.map((stage) => stage.vus));
+  return { kind: 'crowd', startVus, stages: parsed, seconds: parsed.reduce((sum, s) => sum + s.seconds, 0), vus };
+}
+
 /** `vus` users, each starting anew as soon as it is answered. */
 export function closed(vus, duration) {
   return { kind: 'closed', seconds: seconds(duration), vus };
@@ -64,8 +76,11 @@ export function chosen(shapes) {
 
 /** Iterations the shape will start; undefined where the server's speed decides. */
 export function planned(shape) {
-  if (shape.kind === 'closed') {
+  if (shape.kind === 'closed' || shape.kind === 'crowd') {
     return undefined;
+  }
+  if (shape.kind === 'shared') {
+    return shape.iterations;
   }
   if (shape.kind === 'constant') {
     return Math.round(shape.rate * shape.seconds);
@@ -82,11 +97,20 @@ const milliseconds = (value) => `${Math.round(value * 1000)}ms`;
 
 /** As k6 wants it. */
 export function scenario(shape, extra = {}) {
-  const shared = { gracefulStop: GRACEFUL_STOP, ...extra };
+  const always = { gracefulStop: GRACEFUL_STOP, ...extra };
   if (shape.kind === 'closed') {
-    return { executor: 'constant-vus', vus: shape.vus, duration: milliseconds(shape.seconds), ...shared };
+    return { executor: 'constant-vus', vus: shape.vus, duration: milliseconds(shape.seconds), ...always };
   }
-  const arrivals = { timeUnit: '1s', preAllocatedVUs: shape.vus, maxVUs: shape.vus, ...shared };
+  if (shape.kind === 'shared') {
+    const { vus, iterations } = shape;
+    return { executor: 'shared-iterations', vus, iterations, maxDuration: milliseconds(shape.seconds), ...always };
+  }
+  if (shape.kind === 'crowd') {
+    const stages = shape.stages.map((stage) => ({ duration: milliseconds(stage.seconds), target: stage.vus }));
+    const { startVus } = shape;
+    return { executor: 'ramping-vus', startVUs: startVus, stages, gracefulRampDown: GRACEFUL_STOP, ...always };
+  }
+  const arrivals = { timeUnit: '1s', preAllocatedVUs: shape.vus, maxVUs: shape.vus, ...always };
   if (shape.kind === 'constant') {
     return { executor: 'constant-arrival-rate', rate: shape.rate, duration: milliseconds(shape.seconds), ...arrivals };
   }

@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod error;
 pub mod http;
 pub mod install;
+pub mod platform;
 pub mod ports;
 pub mod private;
 pub mod process;

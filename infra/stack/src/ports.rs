@@ -16,6 +16,9 @@ use std::net::{Ipv4Addr, TcpListener};
 /// First port of the range that the kernel gives to outgoing connections.
 pub const EPHEMERAL: u16 = 32768;
 
+/// First of the partner's two fixed ports.
+const PLATFORM: u16 = 15_080;
+
 /// The ports of one broker, all on 127.0.0.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broker {
@@ -46,6 +49,21 @@ pub struct Plan {
     pub api_admin: u16,
     /// First of the admin ports of consumers.
     pub consumers_admin: u16,
+    /// Where the partner is called.
+    #[serde(default = "fixed_platform")]
+    pub platform: u16,
+    /// Where the partner is controlled.
+    #[serde(default = "fixed_platform_control")]
+    pub platform_control: u16,
+}
+
+/// For a stack that was brought up before there was a partner: it gets one at the next `up`.
+fn fixed_platform() -> u16 {
+    PLATFORM
+}
+
+fn fixed_platform_control() -> u16 {
+    PLATFORM + 1
 }
 
 impl Plan {
@@ -89,6 +107,8 @@ impl Plan {
             api: port()?,
             api_admin: port()?,
             consumers_admin: port()?,
+            platform: port()?,
+            platform_control: port()?,
         };
         Ok((plan, leases))
     }
@@ -118,6 +138,8 @@ impl Plan {
             api: port(13001)?,
             api_admin: port(13101)?,
             consumers_admin: port(13201)?,
+            platform: port(fixed_platform())?,
+            platform_control: port(fixed_platform_control())?,
         })
     }
 }
@@ -159,6 +181,7 @@ mod tests {
             .iter()
             .flat_map(|broker| [broker.client, broker.controller])
             .chain([plan.mysql, plan.redis, plan.registry, plan.registry_management])
+            .chain([plan.platform, plan.platform_control])
             .collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
         assert!(Plan::shifted(1, 20_000).is_err());

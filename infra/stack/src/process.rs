@@ -102,11 +102,15 @@ pub fn environment(
         ("TIDEMARK_KAFKA", endpoints.kafka.clone()),
         ("TIDEMARK_REGISTRY_URL", endpoints.registry.clone()),
         ("TIDEMARK_DATABASE_URL", endpoints.mysql.clone()),
+        ("TIDEMARK_REDIS_URL", endpoints.redis.clone()),
         ("TIDEMARK_TOPIC_PREFIX", ours("TIDEMARK_TOPIC_PREFIX", "")),
         ("TIDEMARK_MODE", ours("TIDEMARK_MODE", "secure")),
         ("TIDEMARK_REPLICATION", replication.to_string()),
     ];
     env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    if !endpoints.platform.is_empty() {
+        env.insert("TIDEMARK_PLATFORM_URL".into(), endpoints.platform.clone());
+    }
     env
 }
 

@@ -1,4 +1,4 @@
-//! A whole stack: Kafka, MySQL, Redis and the registry, in one folder, on fixed ports.
+//! A whole stack: Kafka, MySQL, Redis, the registry and the partner, in one folder, on fixed ports.
 //!
 //! Taking it down must never touch a process that it did not start.
 
@@ -81,7 +81,7 @@ impl Stack {
                     plan::describe(&old.settings)
                 )));
             }
-            if old.services.iter().all(Entry::is_alive) {
+            if plan::is_whole(old) {
                 return Ok(Self::from_state(folder, old.clone()));
             }
         }
@@ -179,8 +179,8 @@ impl Stack {
         &mut self.daemons
     }
 
-    /// One program, by name: `kafka` (`kafka-1` to `kafka-3`), `mysql`, `redis`, `registry`, and what was
-    /// added. After `restart` call [`Stack::save`].
+    /// One program, by name: `kafka` (`kafka-1` to `kafka-3`), `mysql`, `redis`, `registry`, `platform`, and what
+    /// was added. After `restart` call [`Stack::save`].
     ///
     /// # Errors
     /// There is none of that name; the sentence lists those there are.

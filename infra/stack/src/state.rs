@@ -20,6 +20,9 @@ pub struct Endpoints {
     pub redis: String,
     /// `http://127.0.0.1:18081/apis/ccompat/v7`
     pub registry: String,
+    /// `http://127.0.0.1:15080`; empty in a stack of a time when there was no partner.
+    #[serde(default)]
+    pub platform: String,
 }
 
 /// What a stack was asked to be; a running one cannot become another.
@@ -132,6 +135,7 @@ mod tests {
                 mysql: "m".into(),
                 redis: "r".into(),
                 registry: "s".into(),
+                platform: "p".into(),
             },
             services: vec![Entry { launch, identity }],
         }

@@ -6,7 +6,9 @@ mod bench;
 mod cargo;
 mod demo;
 mod down;
+mod drill;
 mod logs;
+mod platform;
 mod run;
 mod status;
 mod system;
@@ -30,7 +32,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what is missing and start Kafka, MySQL, Redis and the schema registry.
+    /// Install what is missing and start Kafka, MySQL, Redis, the schema registry and the partner.
     Up(up::Args),
     /// Stop what `up` started; the data stays.
     Down(down::Args),
@@ -50,6 +52,11 @@ enum Command {
     Test(test::Args),
     /// Measure.
     Bench(bench::Args),
+    /// Break things at random moments, with one seed after the other.
+    Drill(drill::Args),
+    /// Play the partner in the foreground; `up` starts it so.
+    #[command(hide = true)]
+    Platform(platform::Args),
 }
 
 /// Runs the command of the command line.
@@ -64,6 +71,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Audit(args) => run::audit(&cli.name, &args),
         Command::Demo(args) => demo::run(own(&cli.name, "demo"), &args),
         Command::Test(args) => test::run(&args),
+        Command::Drill(args) => drill::run(&args),
+        Command::Platform(args) => platform::run(&args),
         Command::Bench(args) => bench::run(own(&cli.name, "bench"), &args),
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn table(stack: &mut Stack) {
         ("mysql", &endpoints.mysql),
         ("redis", &endpoints.redis),
         ("registry", &endpoints.registry),
+        ("platform", &endpoints.platform),
     ] {
         progress::answer(&format!("{name:<9} {address}"));
     }

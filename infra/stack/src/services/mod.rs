@@ -1,4 +1,4 @@
-//! The five real services: how each is configured, started and asked whether it is ready.
+//! The real services: how each is configured, started and asked whether it is ready.
 //!
 //! A service is a [`Daemon`](crate::daemon::Daemon) with an address. Nothing here may install anything
 //! (see [`crate::install`]) or choose a port (see [`crate::ports`]).
@@ -6,6 +6,7 @@
 pub mod kafka;
 pub mod mysql;
 pub mod nginx;
+pub mod platform;
 pub mod redis;
 pub mod registry;
 

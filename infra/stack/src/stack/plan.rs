@@ -9,7 +9,7 @@ use crate::services::kafka::{KafkaOptions, KafkaPrograms};
 use crate::services::mysql::MySqlOptions;
 use crate::services::redis::RedisOptions;
 use crate::services::registry::RegistryOptions;
-use crate::services::{Place, kafka, mysql, redis, registry};
+use crate::services::{Place, kafka, mysql, platform, redis, registry};
 use crate::state::{Endpoints, Entry, Settings, State};
 
 /// One service and how its programs are started.
@@ -46,6 +46,7 @@ fn endpoints(ports: &Plan) -> Endpoints {
         mysql: mysql::url(ports.mysql),
         redis: format!("redis://127.0.0.1:{}", ports.redis),
         registry: registry::url(ports.registry),
+        platform: platform::url(ports.platform),
     }
 }
 
@@ -66,6 +67,7 @@ pub(super) fn services<'a>(programs: &'a Programs, place: &'a Place, state: &Sta
     };
     let redis_options = RedisOptions { port: ports.redis, append_only: true, extra: Vec::new() };
     let kafka_programs = KafkaPrograms { java: programs.java.clone(), kafka: programs.kafka.clone() };
+    let (partner, control) = (ports.platform, ports.platform_control);
     let service = |name, launches| Service { name, launches };
     vec![
         service("kafka", Box::new(move || kafka::launches(&kafka_programs, place, &kafka_options))),
@@ -81,12 +83,19 @@ pub(super) fn services<'a>(programs: &'a Programs, place: &'a Place, state: &Sta
             "redis",
             Box::new(move || Ok(vec![redis::launch(programs.redis.clone(), place, &redis_options)])),
         ),
+        service("platform", Box::new(move || Ok(vec![platform::launch(place, partner, control)?]))),
     ]
 }
 
 /// Whether a program of that name belongs to every stack, rather than being added later.
 pub(super) fn is_service(name: &str) -> bool {
-    name.starts_with("kafka") || matches!(name, "mysql" | "redis" | "registry")
+    name.starts_with("kafka") || matches!(name, "mysql" | "redis" | "registry" | "platform")
+}
+
+/// Whether all that a stack has today runs: an older one may lack something.
+pub(super) fn is_whole(state: &State) -> bool {
+    let has = |name: &str| state.services.iter().any(|entry| entry.launch.name == name);
+    has("platform") && state.services.iter().all(Entry::is_alive)
 }
 
 /// The settings in words.

@@ -1,6 +1,6 @@
 //! Claims over HTTP against requests that do nothing: what the log costs.
 
-use super::wrk::{self, CONNECTIONS, Run, Said};
+use super::wrk::{self, Asks, CONNECTIONS, Run, Said, USERS_PER_RUN};
 use super::{Measured, Row, parsed};
 use crate::commands::system::System;
 use serde::Deserialize;
@@ -17,8 +17,6 @@ const MAX_P99_MS: f64 = 15.0;
 const MAX_RESIDENT_MB: f64 = 100.0;
 /// The route's name in the API's counter.
 const ROUTE: &str = "/api/coupons/{id}/issue";
-/// Users of one run of wrk.
-const USERS_PER_RUN: u64 = 1 << 42;
 
 /// The runs, in order.
 struct Runs {
@@ -49,7 +47,8 @@ fn load(system: &mut System, path: &str) -> Result<Runs> {
     let mut number = 0;
     let mut run = |system: &System, what, path, seconds, keyed| {
         number += 1;
-        wrk::run(system, &Run { what, path, seconds, first_user: number * USERS_PER_RUN, keyed })
+        let asks = Asks::Path(path, keyed);
+        wrk::run(system, &Run { what, seconds, first_user: number * USERS_PER_RUN, asks })
     };
     // Kafka is Java: it needs some thousand requests until it is compiled.
     let warm_up = run(system, "warm-up", path, 5, false)?;

@@ -3,6 +3,9 @@
 //! A figure without its yardstick says more about the machine than about the program.
 
 mod ingress;
+mod order_projection;
+mod orders;
+mod production;
 mod projection;
 mod replay;
 mod wrk;
@@ -38,6 +41,12 @@ enum Measurement {
     Projection,
     /// Records a second through the fold.
     Replay,
+    /// The production scenario at 1,000 iterations a second, and how soon MySQL has what is paid.
+    Production,
+    /// Orders placed and paid a second over HTTP, against requests that do nothing.
+    Orders,
+    /// Rows of paid orders a second into MySQL, against plain inserts.
+    OrderProjection,
 }
 
 /// What was measured and how good it must be.
@@ -101,6 +110,11 @@ pub(super) fn run(name: &str, args: &Args) -> Result<ExitCode> {
         Measurement::Ingress => ("bench-ingress.json", ingress::measure(&mut system)?),
         Measurement::Projection => ("bench-projection.json", projection::measure(&mut system)?),
         Measurement::Replay => ("bench-replay.json", replay::measure(&mut system)?),
+        Measurement::Production => ("bench-production.json", production::measure(&mut system)?),
+        Measurement::Orders => ("bench-orders.json", orders::measure(&mut system)?),
+        Measurement::OrderProjection => {
+            ("bench-order-projection.json", order_projection::measure(&mut system)?)
+        }
     };
     let holds = measured.rows.iter().all(|row| row.holds != Some(false));
     print(&measured);

@@ -16,6 +16,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// A projection that takes longer has stopped.
 const PATIENCE: Duration = Duration::from_secs(600);
 const GROUP: &str = "coupon-projection";
+const TOPIC: &str = "coupon";
 
 #[derive(Deserialize)]
 struct Replayed {
@@ -35,11 +36,11 @@ struct Progress {
 }
 
 /// Seconds from the start of `consumers`.
-struct Caught {
+pub(super) struct Caught {
     /// Until the first rows were there: start, group, assignment.
-    begun: f64,
+    pub(super) begun: f64,
     /// Until all rows were there.
-    ended: f64,
+    pub(super) ended: f64,
 }
 
 pub(super) fn measure(system: &mut System) -> Result<Measured> {
@@ -49,21 +50,21 @@ pub(super) fn measure(system: &mut System) -> Result<Measured> {
     let step = Step::start(format!("backlog of {claims} claims"));
     let backlog = system.timed(&["backlog", "--claims", &claims])?;
     step.done(&format!("{:.0}/s", backlog.per_second()));
-    let records = records(system)?;
+    let records = records(system, TOPIC)?;
     let first = raw(system, &claims)?;
     let step = Step::start("projection");
-    let caught = project(system, records)?;
+    let caught = project(system, GROUP, records)?;
     step.done(&format!("{:.0}/s", BACKLOG as f64 / caught.ended));
     let second = raw(system, &claims)?;
     judge_rows(system)?;
     Ok(judged([first, second], &caught))
 }
 
-/// The end of the log of coupons.
-fn records(system: &mut System) -> Result<u64> {
+/// The end of a topic, over all its partitions.
+pub(super) fn records(system: &mut System, topic: &str) -> Result<u64> {
     let log = system.log("tools");
     let replayed: Vec<Replayed> = parsed(&system.tool(&["replay"], &log)?, "replay")?;
-    Ok(replayed.iter().filter(|p| p.topic.ends_with("coupon")).map(|p| p.records).sum())
+    Ok(replayed.iter().filter(|p| p.topic.ends_with(topic)).map(|p| p.records).sum())
 }
 
 fn raw(system: &mut System, rows: &str) -> Result<Took> {
@@ -73,14 +74,15 @@ fn raw(system: &mut System, rows: &str) -> Result<Took> {
     Ok(took)
 }
 
-fn project(system: &mut System, records: u64) -> Result<Caught> {
+/// Starts `consumers` and waits until a group has all records.
+pub(super) fn project(system: &mut System, group: &str, records: u64) -> Result<Caught> {
     let port = system.stack().state().ports.consumers_admin;
     let url = format!("http://127.0.0.1:{port}/health");
     let since = Instant::now();
     system.start_consumers()?;
     let mut begun = None;
     while since.elapsed() < PATIENCE {
-        let at = http::get(&url).ok().and_then(|said| progress(&said.body)).unwrap_or_default();
+        let at = http::get(&url).ok().and_then(|said| progress(&said.body, group)).unwrap_or_default();
         if at > 0 && begun.is_none() {
             begun = Some(since.elapsed().as_secs_f64());
         }
@@ -94,9 +96,9 @@ fn project(system: &mut System, records: u64) -> Result<Caught> {
     Err(Error::prepare(format!("read the log of consumers: {records} records took over {PATIENCE:?}")))
 }
 
-fn progress(body: &str) -> Option<u64> {
+fn progress(body: &str, group: &str) -> Option<u64> {
     let health: Health = serde_json::from_str(body).ok()?;
-    Some(health.groups.get(GROUP)?.next_offsets.values().sum())
+    Some(health.groups.get(group)?.next_offsets.values().sum())
 }
 
 /// The audit: every row is there, and right. Figures of wrong rows mean nothing.
@@ -149,7 +151,7 @@ mod tests {
     fn progress_is_summed_over_the_partitions_of_the_group() {
         let body = r#"{"status":"ok","groups":{"coupon-projection":{"nextOffsets":{"0":5,"1":7},"stopped":{}},
             "signup-projection":{"nextOffsets":{"0":100}}}}"#;
-        assert_eq!(progress(body), Some(12));
-        assert_eq!(progress("{}"), None);
+        assert_eq!(progress(body, GROUP), Some(12));
+        assert_eq!(progress("{}", GROUP), None);
     }
 }

@@ -1,11 +1,12 @@
 //! `cargo stack demo`: the whole system at work, for a person to watch, on a stack of its own.
 //!
-//! Optimised programs, real services, signups and claims and a sell-out at once; then everything is compared.
+//! Optimised programs, real services, the production scenario and a sell-out at once; then everything is compared.
 
 mod report;
+mod table;
 
-use super::system::{System, k6::Script, release};
-use report::{Findings, Report};
+use super::system::{System, k6::Script, release, shop};
+use report::{Findings, Report, Shop};
 use stack::error::Doing;
 use stack::progress::{Step, answer, note};
 use stack::{Error, Result, ports, workspace};
@@ -20,9 +21,11 @@ const SMALL_PIECES: u64 = 1_000;
 const LARGE_COUPON: u64 = 1;
 /// What people expect the API on; taken when both are free.
 const PUBLIC: [u16; 2] = [3000, 8080];
-/// Requests a second while Kafka's code is compiled, and for how long.
-const WARM_UP_RATE: u64 = 200;
+/// Iterations a second while Kafka's code is compiled, and for how long.
+const WARM_UP_RATE: u64 = 50;
 const WARM_UP: &str = "6s";
+/// Iterations of the scenario of which one orders.
+const ORDER_EVERY: u64 = 20;
 /// MySQL's memory for pages, in megabytes.
 const BUFFER_POOL_MB: u32 = 128;
 
@@ -32,10 +35,10 @@ pub(crate) struct Args {
     /// Leave everything running afterwards.
     #[arg(long)]
     keep: bool,
-    /// Requests a second.
-    #[arg(long, default_value_t = 500)]
+    /// Iterations of the production scenario a second; each asks four times, one in twenty orders and pays besides.
+    #[arg(long, default_value_t = 200)]
     rate: u64,
-    /// How long.
+    /// How long, in seconds.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
     /// Leave ports 3000 and 8080 alone, also when they are free.
@@ -44,7 +47,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(name: &str, args: &Args) -> Result<ExitCode> {
-    require_demand(args)?;
+    require_orders(args)?;
     let path = workspace::root()?.join("target/stack/report.json");
     // Whoever reads it must never take a former run's for this one's.
     let _ = std::fs::remove_file(&path);
@@ -68,15 +71,14 @@ pub(super) fn run(name: &str, args: &Args) -> Result<ExitCode> {
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The small coupon must find more claimants than it has pieces (shares as in `k6/demo.script.js`).
-fn require_demand(args: &Args) -> Result<()> {
-    let small = (args.rate / 5).max((SMALL_PIECES * 6 / 5).div_ceil(args.seconds.max(1)));
-    if args.rate >= small + 2 && args.seconds > 0 {
+/// A demonstration without an order would show nothing of the shop.
+fn require_orders(args: &Args) -> Result<()> {
+    if args.rate.saturating_mul(args.seconds) >= ORDER_EVERY {
         return Ok(());
     }
     Err(Error::prepare(format!(
-        "raise --rate or --seconds: {} requests cannot sell out {SMALL_PIECES} pieces and sign up anybody besides",
-        args.rate * args.seconds
+        "raise --rate or --seconds: one iteration in {ORDER_EVERY} orders, and these are {}",
+        args.rate.saturating_mul(args.seconds)
     )))
 }
 
@@ -121,9 +123,9 @@ fn warm_up(system: &mut System) -> Result<()> {
     let rate = WARM_UP_RATE.to_string();
     let all = [("SCENARIO", "load"), ("RATE", &rate), ("DURATION", WARM_UP)];
     let variables = all.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let script = Script { file: "redis.issue-coupon.script.js", variables };
+    let script = Script { file: "production-operation.scenario.script.js", variables };
     let summary = system.k6(&script, &system.log("k6-warm-up"), |_| ())?;
-    step.done(&format!("{} claims", summary.requests));
+    step.done(&format!("{} requests", summary.requests));
     Ok(())
 }
 
@@ -132,24 +134,32 @@ fn measure(system: &mut System, args: &Args) -> Result<Report> {
     let small = system.open_coupon(SMALL_PIECES)?;
     let before = system.served()?.requests();
     note(&format!(
-        "  k6: {} requests a second for {} s: signups, claims of a large coupon, {SMALL_PIECES} pieces of a small one",
+        "  k6: {} people a second for {} s sign up, win a coupon, look around, and one in {ORDER_EVERY} orders and pays;",
         args.rate, args.seconds
     ));
+    note(&format!("      beside them {SMALL_PIECES} pieces of a small coupon are sold out"));
     let script = Script { file: "demo.script.js", variables: variables(args, small) };
     let log = system.log("k6-demo");
     let step = Step::start("load");
+    let began_ms = shop::now_ms();
     let summary = system.k6(&script, &log, |since| tell(system, before, since))?;
     let ended = Instant::now();
     step.done("ended");
     system.require_alive()?;
     let server_requests = system.served()?.requests() - before;
+    let step = Step::start("partner");
+    let heard = system.heard()?;
+    step.done(&format!("heard of {} orders", heard.partner.orders));
     let step = Step::start("audit");
     let log = system.log("audit");
     let began = ended.elapsed();
     let audit = system.audit(&log)?;
     step.done("done");
     let caught_up = audit.caught_up_seconds.map(|waited| began.as_secs_f64() + waited);
-    let findings = Findings { summary, audit, server_requests, caught_up, small, log: k6_log(system) };
+    let stored = system.orders_since(began_ms)?;
+    let paid_in_mysql = system.paid_in_mysql(began_ms)?;
+    let shop = Shop { stored, paid_in_mysql, heard };
+    let findings = Findings { summary, audit, shop, server_requests, caught_up, small, log: k6_log(system) };
     Ok(Report::new(findings, SMALL_PIECES))
 }
 
@@ -165,6 +175,7 @@ fn variables(args: &Args, small: u64) -> BTreeMap<String, String> {
         ("COUPON_ID", LARGE_COUPON.to_string()),
         ("SMALL_COUPON_ID", small.to_string()),
         ("SMALL_PIECES", SMALL_PIECES.to_string()),
+        ("ORDER_EVERY", ORDER_EVERY.to_string()),
     ];
     all.map(|(name, value)| (name.to_owned(), value)).into()
 }

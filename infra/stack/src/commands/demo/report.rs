@@ -1,8 +1,10 @@
 //! What the demonstration found: a table for people, `report.json` for programs, and whether all of it holds.
 
+use super::table::{Row, rows};
 use crate::commands::system::audit::Audit;
 use crate::commands::system::k6::Summary;
 use crate::commands::system::machine;
+use crate::commands::system::shop::{Heard, Orders, Spread};
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use std::path::PathBuf;
 pub(super) struct Findings {
     pub(super) summary: Summary,
     pub(super) audit: Audit,
+    pub(super) shop: Shop,
     /// Requests that the API counted.
     pub(super) server_requests: u64,
     /// From the end of the load until MySQL had everything, in seconds.
@@ -31,21 +34,29 @@ pub(super) struct Report {
     rows: Vec<Row>,
 }
 
-/// Winners of the small coupon as three witnesses know them.
-#[derive(Debug, Clone, Copy)]
-struct Winners {
-    k6: u64,
-    log: u64,
-    mysql: u64,
+/// What became of the orders.
+#[derive(Debug)]
+pub(super) struct Shop {
+    /// Orders of the load, by MySQL.
+    pub(super) stored: Orders,
+    pub(super) paid_in_mysql: Spread,
+    pub(super) heard: Heard,
 }
 
-/// One line of the table.
-#[derive(Debug)]
-struct Row {
-    name: &'static str,
-    said: String,
-    /// Nothing is demanded where there is no verdict.
-    holds: Option<bool>,
+/// Winners of the small coupon as three witnesses know them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Winners {
+    pub(super) k6: u64,
+    pub(super) log: u64,
+    pub(super) mysql: u64,
+}
+
+impl Findings {
+    /// Orders of the load, by k6.
+    pub(super) fn answered(&self) -> Orders {
+        let created = |endpoint| self.summary.answers(endpoint, "201");
+        Orders { placed: created("order"), paid: created("payment") }
+    }
 }
 
 impl Winners {
@@ -58,7 +69,7 @@ impl Winners {
         }
     }
 
-    fn all_are(self, pieces: u64) -> bool {
+    pub(super) fn all_are(self, pieces: u64) -> bool {
         [self.k6, self.log, self.mysql] == [pieces; 3]
     }
 }
@@ -77,7 +88,8 @@ impl Report {
 
     /// The content of `report.json`.
     pub(super) fn json(&self) -> Value {
-        let Findings { summary, audit, server_requests, caught_up, .. } = &self.findings;
+        let Findings { summary, audit, shop, server_requests, caught_up, .. } = &self.findings;
+        let orders = self.findings.answered();
         let failed: Vec<&str> =
             self.rows.iter().filter(|row| row.holds == Some(false)).map(|row| row.name).collect();
         json!({
@@ -93,88 +105,17 @@ impl Report {
             "latency_ms": summary.latency_ms,
             "small_coupon": { "pieces": self.pieces, "winners": self.winners.k6,
                 "winners_by_log": self.winners.log, "winners_by_mysql": self.winners.mysql },
+            "orders": { "placed": orders.placed, "paid": orders.paid },
+            "money_balanced": audit.money_balanced(),
+            "stock_balanced": audit.stock_balanced(),
+            "dispatched_once": shop.heard.once(),
+            "paid_in_mysql_ms": shop.paid_in_mysql,
             "audit": { "clean": audit.clean, "findings": audit.findings },
             "caught_up_seconds": caught_up,
             "machine": machine::machine(),
             "versions": machine::versions(),
         })
     }
-}
-
-fn rows(findings: &Findings, winners: Winners, pieces: u64) -> Vec<Row> {
-    let Findings { summary, audit, server_requests, caught_up, .. } = findings;
-    let row = |name, said, holds| Row { name, said, holds };
-    let none = |name, count: u64| row(name, thousands(count), Some(count == 0));
-    let latency = summary.latency_ms;
-    let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
-    let late = || "not within a minute".to_owned();
-    let digests = format!("{} of {}", audit.digests_agree, audit.digests());
-    vec![
-        row(
-            "requests",
-            format!("{} in {:.1} s", thousands(summary.requests), summary.seconds),
-            Some(summary.requests > 0),
-        ),
-        row("counted by the server", thousands(*server_requests), Some(*server_requests == summary.requests)),
-        row("decided", thousands(summary.decided()), Some(summary.decided() == summary.requests)),
-        row(
-            "winners of the small coupon",
-            format!(
-                "{} of {} (log {}, MySQL {})",
-                thousands(winners.k6),
-                thousands(pieces),
-                thousands(winners.log),
-                thousands(winners.mysql)
-            ),
-            Some(winners.all_are(pieces)),
-        ),
-        row(
-            "latency p50 / p95 / p99",
-            format!("{} / {} / {} ms", ms(latency.p50), ms(latency.p95), ms(latency.p99)),
-            None,
-        ),
-        none("5xx", summary.http_5xx),
-        none("dropped iterations", summary.dropped_iterations),
-        none("socket errors", summary.socket_errors),
-        row("k6's gates", gates(summary), Some(summary.passed)),
-        row("log = MySQL", log_equals_mysql(audit), Some(audit.clean && caught_up.is_some())),
-        row("digests agree", digests, Some(audit.digests_agree(1))),
-        row(
-            "MySQL had caught up after",
-            caught_up.map_or_else(late, |seconds| format!("{seconds:.1} s")),
-            Some(caught_up.is_some()),
-        ),
-    ]
-}
-
-fn gates(summary: &Summary) -> String {
-    match summary.broken()[..] {
-        [] => "all held".to_owned(),
-        [first] => format!("broken: {first}"),
-        [first, ..] => format!("{} broken, among them {first}", summary.broken().len()),
-    }
-}
-
-fn log_equals_mysql(audit: &Audit) -> String {
-    match &audit.findings[..] {
-        [] => "yes".to_owned(),
-        [first, ..] => {
-            format!("{} findings, the first: {first}", audit.findings.len() as u64 + audit.more_findings)
-        }
-    }
-}
-
-/// `12,345`
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 impl fmt::Display for Report {
@@ -199,28 +140,35 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stack::platform::Totals;
 
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_000), "1,000");
-        assert_eq!(thousands(12_345_678), "12,345,678");
+    /// A shop with those orders of the load and, with the sample data, so many paid ones at the partner.
+    fn shop(placed: u64, paid: u64, heard: u64) -> Shop {
+        let partner =
+            Totals { orders: heard, effects: heard, calls: heard, max_effects_per_key: 1, followed: 0 };
+        Shop {
+            stored: Orders { placed, paid },
+            paid_in_mysql: Spread { p50: Some(5.0), p99: Some(20.0) },
+            heard: Heard { paid: 17, partner },
+        }
     }
 
     fn findings(won: u64, mysql: u64) -> Findings {
         let summary = json!({
             "passed": true, "seconds": 30.0, "requests": 3000, "http_5xx": 0, "dropped_iterations": 0,
             "socket_errors": 0, "latency_ms": {"p50": 1.0, "p95": 2.0, "p99": 3.0}, "thresholds": {},
-            "endpoints": {"issue_small": {"status": {"201": won, "422": 3000 - won}}},
+            "endpoints": {"issue_small": {"status": {"201": won, "422": 2985 - won}},
+                "order": {"status": {"201": 8}}, "payment": {"status": {"201": 7}}},
         });
         let audit = json!({
             "clean": true, "findings": [], "moreFindings": 0, "caughtUpSeconds": 0.1, "partitions": [{}],
             "coupons": [{"couponId": 7, "log": 1000, "mysql": mysql}], "processes": ["a"], "digestsAgree": 1,
+            "money": {"balanced": true}, "stock": {"balanced": true},
         });
         Findings {
             summary: serde_json::from_value(summary).unwrap(),
             audit: serde_json::from_value(audit).unwrap(),
+            shop: shop(8, 7, 17),
             server_requests: 3000,
             caught_up: Some(0.2),
             small: 7,
@@ -244,5 +192,34 @@ mod tests {
         let report = Report::new(late, 1000);
         assert!(!report.passed());
         assert!(report.json()["caught_up_seconds"].is_null());
+    }
+
+    #[test]
+    fn an_order_that_got_lost_on_its_way_fails_the_report() {
+        for (lost, row) in [
+            (shop(7, 7, 17), "orders placed"),
+            (shop(8, 6, 17), "orders paid"),
+            (shop(8, 7, 16), "dispatched exactly once"),
+            (shop(8, 7, 18), "dispatched exactly once"),
+        ] {
+            let report = Report::new(Findings { shop: lost, ..findings(1000, 1000) }, 1000);
+            assert_eq!(report.json()["failed"], json!([row]), "{report}");
+        }
+        let report = Report::new(findings(1000, 1000), 1000).json();
+        assert_eq!(report["orders"], json!({"placed": 8, "paid": 7}));
+        assert_eq!(report["paid_in_mysql_ms"], json!({"p50": 5.0, "p99": 20.0}));
+        for key in ["money_balanced", "stock_balanced", "dispatched_once"] {
+            assert_eq!(report[key], true, "{key}");
+        }
+    }
+
+    #[test]
+    fn an_audit_that_says_nothing_of_money_does_not_pass_for_balanced() {
+        let mut silent = findings(1000, 1000);
+        let audit = r#"{"clean":true,"findings":[],"moreFindings":0,"caughtUpSeconds":0.1,"partitions":[{}],
+            "coupons":[{"couponId":7,"log":1000,"mysql":1000}],"processes":["a"],"digestsAgree":1}"#;
+        silent.audit = serde_json::from_str(audit).unwrap();
+        let report = Report::new(silent, 1000);
+        assert_eq!(report.json()["failed"], json!(["money in = money out", "stock + sold = listed"]));
     }
 }

@@ -22,6 +22,15 @@ pub(in crate::commands) struct Audit {
     pub(in crate::commands) coupons: Vec<Coupon>,
     pub(in crate::commands) processes: Vec<String>,
     pub(in crate::commands) digests_agree: u64,
+    /// Absent where nothing of a shop is in the log.
+    money: Option<Sum>,
+    stock: Option<Sum>,
+}
+
+/// A sum that must come out: money in = money out, stock + sold = listed. The amounts are the audit's own business.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Sum {
+    balanced: bool,
 }
 
 /// One partition; the counts are the audit's own business.
@@ -50,6 +59,16 @@ impl Audit {
         self.processes.len() == processes && self.digests() > 0 && self.digests_agree == self.digests()
     }
 
+    /// Whether money in = money out; nothing where the audit does not say.
+    pub(in crate::commands) fn money_balanced(&self) -> Option<bool> {
+        self.money.map(|sum| sum.balanced)
+    }
+
+    /// Whether stock + sold = listed; nothing where the audit does not say.
+    pub(in crate::commands) fn stock_balanced(&self) -> Option<bool> {
+        self.stock.map(|sum| sum.balanced)
+    }
+
     pub(in crate::commands) fn coupon(&self, id: u64) -> Option<&Coupon> {
         self.coupons.iter().find(|coupon| coupon.coupon_id == id)
     }
@@ -70,6 +89,11 @@ impl Audit {
                 self.digests(),
                 self.processes.len()
             ));
+        }
+        for (what, balanced) in [("money", self.money_balanced()), ("stock", self.stock_balanced())] {
+            if balanced == Some(false) {
+                all.push(format!("the {what} does not add up"));
+            }
         }
         if all.is_empty() && !self.clean {
             all.push("the audit is not clean and does not say why".to_owned());
@@ -107,6 +131,18 @@ mod tests {
         let audit: Audit = serde_json::from_str(PRINTED).unwrap();
         assert_eq!(audit.complaint(1), None);
         assert_eq!(audit.coupon(7).map(|coupon| (coupon.log, coupon.mysql)), Some((2, 2)));
+    }
+
+    #[test]
+    fn money_that_does_not_add_up_is_a_complaint() {
+        let wrong = PRINTED.replacen(
+            '{',
+            r#"{"money":{"balanced":false,"captured":1},"stock":{"balanced":true},"#,
+            1,
+        );
+        let audit: Audit = serde_json::from_str(&wrong).unwrap();
+        assert_eq!((audit.money_balanced(), audit.stock_balanced()), (Some(false), Some(true)));
+        assert!(audit.complaint(1).unwrap().contains("money does not add up"));
     }
 
     #[test]

@@ -7,7 +7,9 @@ pub(super) mod audit;
 pub(super) mod counter;
 pub(super) mod k6;
 pub(super) mod machine;
+mod mysql;
 pub(super) mod release;
+pub(super) mod shop;
 
 use super::run;
 use stack::daemon::{Daemon, Lifetime};
@@ -184,6 +186,12 @@ impl System {
     /// The token of the admin listeners.
     pub(super) fn token(&self) -> String {
         self.env.get("TIDEMARK_ADMIN_TOKEN").cloned().unwrap_or_default()
+    }
+
+    /// The partner's first key, `id:hex`.
+    pub(super) fn platform_key(&self) -> String {
+        let keys = self.env.get("TIDEMARK_PLATFORM_KEYS").map(String::as_str).unwrap_or_default();
+        keys.split(',').next().unwrap_or_default().to_owned()
     }
 
     /// A program that ended under load makes a failure of every result, whatever the numbers say.

@@ -125,6 +125,14 @@ impl Session {
                 self.programs()?.require_alive()?;
                 Ok(Ended::judged(disagreement(&self.counted)))
             }
+            Work::Partner => {
+                let system = self.programs()?;
+                system.require_alive()?;
+                let heard = system.heard()?;
+                Ok(Ended::judged(
+                    (!heard.once()).then(|| format!("not every paid order exactly once: {heard:?}")),
+                ))
+            }
             Work::Audit => {
                 let processes = usize::from(self.api_processes);
                 let system = self.programs()?;
@@ -161,6 +169,7 @@ impl Session {
         if !load.counted {
             variables.insert("K6_ADMIN_URL".into(), system.api_admins().first().cloned().unwrap_or_default());
             variables.insert("K6_ADMIN_TOKEN".into(), system.token());
+            variables.insert("K6_PLATFORM_KEY".into(), system.platform_key());
         }
         let before = system.served()?.requests();
         let summary = system.k6(&Script { file: load.file, variables }, log, |_| ())?;

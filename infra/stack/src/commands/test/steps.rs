@@ -23,6 +23,8 @@ pub(super) enum Work {
     K6(Load),
     /// What the API processes counted under the loads is what k6 counted.
     Counters,
+    /// The partner heard of every paid order, exactly once.
+    Partner,
     /// `consumers audit` against the log, MySQL and the running programs.
     Audit,
 }
@@ -41,6 +43,10 @@ pub(super) struct Load {
 
 /// Rates that unoptimised programs on two cores serve at ease: these steps look for errors, not for speed.
 const EASY: &[(&str, &str)] = &[("SCENARIO", "ci"), ("RATE", "100"), ("DURATION", "10s")];
+
+/// As [`EASY`], for a script whose iterations ask four times and more.
+const EASY_SCENARIO: &[(&str, &str)] =
+    &[("SCENARIO", "ci"), ("RATE", "20"), ("DURATION", "15s"), ("ORDER_EVERY", "5")];
 
 const fn step(name: &'static str, work: Work) -> Step {
     Step { name, work }
@@ -75,6 +81,19 @@ pub(super) const STEPS: &[Step] = &[
     step("sell-out", load("issue-coupon.script.js", Some(100))),
     step("claims", load("redis.issue-coupon.script.js", None)),
     step("signups", load("db-write.signup.script.js", None)),
+    step(
+        "production",
+        Work::K6(Load {
+            file: "production-operation.scenario.script.js",
+            variables: EASY_SCENARIO,
+            pieces: None,
+            counted: true,
+        }),
+    ),
+    step("balance", load("lock.balance-charge.script.js", None)),
+    step("top", load("cache.get-top-products.script.js", None)),
+    step("plan", load("coupon-order.plan.js", None)),
     step("counters", Work::Counters),
+    step("partner", Work::Partner),
     step("audit", Work::Audit),
 ];

@@ -74,6 +74,20 @@ impl Client {
         read(response)
     }
 
+    /// Orders one piece.
+    pub fn order(&self, user: u64, option: u64, key: &str) -> Result<Answer, ureq::Error> {
+        let items = json!([{"productOptionId": option, "quantity": 1}]);
+        let body = json!({"userId": user, "items": items});
+        self.post("/api/orders", &[("Idempotency-Key", key)], Some(body))
+    }
+
+    /// Pays an order with a piece of a coupon, or without.
+    pub fn pay(&self, order: u64, user: u64, piece: Option<u64>, key: &str) -> Result<Answer, ureq::Error> {
+        let path = format!("/api/orders/{order}/payment");
+        let body = json!({"userId": user, "couponId": piece});
+        self.post(&path, &[("Idempotency-Key", key)], Some(body))
+    }
+
     /// GETs.
     pub fn get(&self, path: &str) -> Result<Answer, ureq::Error> {
         read(self.agent.get(format!("{}{path}", self.base)).call()?)
@@ -100,6 +114,19 @@ pub fn open_coupon(api: &Process, coupon: u64, total: u64) {
         .post("/admin/coupons", &[("Authorization", &bearer)], Some(body))
         .unwrap();
     assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+/// Lists a product with so many options of a million pieces each, on the admin listener; returns the options' ids.
+pub fn list_product(api: &Process, options: u64, price: u64) -> Vec<u64> {
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let option = |n: u64| json!({"color": "black", "size": n.to_string(), "stock": 1_000_000});
+    let options: Vec<Value> = (1..=options).map(option).collect();
+    let body = json!({"name": "fault", "category": "FAULT", "price": price, "options": options});
+    let answer = Client::at(&api.admin_url())
+        .post("/admin/products", &[("Authorization", &bearer)], Some(body))
+        .unwrap();
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.body["productOptionIds"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {

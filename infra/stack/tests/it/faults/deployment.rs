@@ -3,6 +3,7 @@
 use super::raw_log;
 use serde_json::Value;
 use stack::cache::Cache;
+use stack::platform::Platform;
 use stack::private::{self, Private};
 use stack::process::{self, Process};
 use stack::{Endpoints, install, testing};
@@ -15,6 +16,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub const ADMIN_TOKEN: &str = "fault-tests";
 /// Every key of these logs; none of them protects anything.
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
+const GROUPS: &str = "signup-projection,coupon-projection,order-projection,external-platform";
+/// Topics of requests, each with its dead letters.
+const REQUESTS: [&str; 3] = ["signup", "coupon", "order"];
+/// Topics of facts.
+const FACTS: [&str; 2] = ["payment", "external-platform"];
 /// How long MySQL may take to catch up, in seconds.
 const SETTLE_S: u32 = 60;
 
@@ -24,6 +30,7 @@ pub struct Deployment {
     database: String,
     mysql: PathBuf,
     mysql_port: String,
+    partner: Platform,
 }
 
 impl Deployment {
@@ -40,12 +47,15 @@ impl Deployment {
         let database = format!("tidemark_fault_{name}_{unique}").replace('-', "_");
         let (server, _) = endpoints.mysql.rsplit_once('/').unwrap();
         let (_, mysql_port) = server.rsplit_once(':').unwrap();
+        let partner = Platform::start().unwrap();
         let mut env = process::environment(endpoints, &BTreeMap::new(), 1);
         let own = [
             ("MODE", "stage".to_owned()),
             ("TOPIC_PREFIX", prefix),
             ("DATABASE_URL", format!("{server}/{database}")),
-            ("GROUPS", "signup-projection,coupon-projection".to_owned()),
+            ("GROUPS", GROUPS.to_owned()),
+            ("PLATFORM_URL", partner.url()),
+            ("PLATFORM_KEYS", format!("partner-1:{KEY}")),
             ("EMAIL_KEY", KEY.to_owned()),
             ("FINGERPRINT_KEY", KEY.to_owned()),
             ("SESSION_KEY", KEY.to_owned()),
@@ -53,11 +63,27 @@ impl Deployment {
         ];
         env.extend(own.map(|(name, value)| (format!("TIDEMARK_{name}"), value)));
         let mysql = install::mysql(&Cache::open().unwrap()).unwrap().bin.join("mysql");
-        let deployment = Self { env, database, mysql, mysql_port: mysql_port.to_owned() };
-        deployment.root(&format!("CREATE DATABASE {}", deployment.database)).unwrap();
-        let founded = deployment.tool(&["init"], &[]);
-        assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
+        let deployment = Self { env, database, mysql, mysql_port: mysql_port.to_owned(), partner };
+        deployment.create_tables();
         deployment
+    }
+
+    /// Makes the database and runs `consumers init`, which changes nothing of a log that is there.
+    fn create_tables(&self) {
+        self.root(&format!("CREATE DATABASE {}", self.database)).unwrap();
+        let founded = self.tool(&["init"], &[]);
+        assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
+    }
+
+    /// Throws everything away that MySQL holds.
+    pub fn empty_mysql(&self) {
+        self.root(&format!("DROP DATABASE {}", self.database)).unwrap();
+        self.create_tables();
+    }
+
+    /// Who hears of what is paid.
+    pub fn partner(&self) -> &Platform {
+        &self.partner
     }
 
     /// A setting of the processes.
@@ -99,8 +125,14 @@ impl Deployment {
     /// Waits until MySQL has caught up and audits log, MySQL and the API process: there must be nothing to find,
     /// and so many dead letters.
     pub fn assert_clean(&self, api: &Process, dead: u64) {
+        self.assert_all_clean(&[api], dead);
+    }
+
+    /// As [`Deployment::assert_clean`], with several API processes.
+    pub fn assert_all_clean(&self, apis: &[&Process], dead: u64) {
         let audit = ["audit", "--json", "--settle", &SETTLE_S.to_string()];
-        let output = self.tool(&audit, &[("TIDEMARK_API_ADMIN_URLS", &api.admin_url())]);
+        let urls: Vec<String> = apis.iter().map(|api| api.admin_url()).collect();
+        let output = self.tool(&audit, &[("TIDEMARK_API_ADMIN_URLS", &urls.join(","))]);
         let text = String::from_utf8_lossy(&output.stdout);
         let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
             panic!("no report ({error}): {text} {}", String::from_utf8_lossy(&output.stderr))
@@ -111,7 +143,7 @@ impl Deployment {
         let partitions = report["partitions"].as_array().unwrap();
         let sum = |name: &str| partitions.iter().map(|p| p[name].as_u64().unwrap()).sum::<u64>();
         assert_eq!((sum("dead"), sum("inFlight")), (dead, 0), "{report:#}");
-        let kept = ["signup.dead", "coupon.dead"].map(|topic| self.dead_letters(topic));
+        let kept = REQUESTS.map(|topic| self.dead_letters(&format!("{topic}.dead")));
         assert_eq!(kept.iter().sum::<usize>() as u64, dead, "dead letters in Kafka");
     }
 
@@ -166,8 +198,9 @@ impl Drop for Deployment {
         // What lies on the running stack would slow it down for others; the test itself is over.
         let _ = self.root(&format!("DROP DATABASE {}", self.database));
         if self.setting("KAFKA") == testing::endpoints().kafka {
-            let topics = ["signup", "coupon", "order"].map(|base| self.topic(base));
-            let all = topics.iter().flat_map(|topic| [topic.clone(), format!("{topic}.dead")]);
+            let requests = REQUESTS.map(|base| self.topic(base));
+            let all = requests.iter().flat_map(|topic| [topic.clone(), format!("{topic}.dead")]);
+            let all = all.chain(FACTS.map(|base| self.topic(base)));
             raw_log::delete(self.setting("KAFKA"), &all.collect::<Vec<_>>());
         }
     }

@@ -24,6 +24,8 @@ const USERS: u64 = 1_000_000;
 pub enum Ask {
     SignUp,
     Claim { coupon: u64, user: u64 },
+    Order { user: u64, option: u64 },
+    Pay { order: u64, user: u64, piece: u64 },
 }
 
 /// One request with all its answers; an attempt without one has the client's error.
@@ -35,27 +37,38 @@ pub struct Request {
 }
 
 impl Request {
-    fn new(ask: Ask, key: u128) -> Self {
+    pub fn new(ask: Ask, key: u128) -> Self {
         Self { ask, key: format!("{key:032x}"), answers: Vec::new() }
     }
 
-    fn send(&self, client: &Client) -> Result<Answer, String> {
+    pub fn send(&self, client: &Client) -> Result<Answer, String> {
         let sent = match self.ask {
             Ask::SignUp => client.sign_up(&self.key),
             Ask::Claim { coupon, user } => client.claim(coupon, user, &self.key),
+            Ask::Order { user, option } => client.order(user, option, &self.key),
+            Ask::Pay { order, user, piece } => client.pay(order, user, Some(piece), &self.key),
         };
         sent.map_err(|error| error.to_string())
     }
 
-    /// The id in a 201: the user's, or the piece's.
+    /// The id in a 201: the user's, the piece's, or the order's.
     fn id(&self, answer: &Answer) -> u64 {
-        answer.id(if self.ask == Ask::SignUp { "userId" } else { "userCouponId" })
+        answer.id(match self.ask {
+            Ask::SignUp => "userId",
+            Ask::Claim { .. } => "userCouponId",
+            Ask::Order { .. } | Ask::Pay { .. } => "orderId",
+        })
     }
 
     /// What the last attempt won; every request of these loads can be won.
-    fn won(&self) -> u64 {
+    pub fn won(&self) -> u64 {
+        self.id(self.success())
+    }
+
+    /// The answer to the last attempt, which must be a success.
+    pub fn success(&self) -> &Answer {
         match self.answers.last() {
-            Some(Ok(answer)) if answer.status == 201 => self.id(answer),
+            Some(Ok(answer)) if answer.status == 201 => answer,
             _ => panic!("never answered: {self:?}"),
         }
     }
@@ -133,7 +146,7 @@ impl Drop for Load {
 }
 
 /// Repeats a request under its key until it has an answer that is one.
-fn pursue(request: &mut Request, client: &Client, given_up: &AtomicBool) {
+pub fn pursue(request: &mut Request, client: &Client, given_up: &AtomicBool) {
     while request.answers.len() < MAX_ATTEMPTS && !given_up.load(Ordering::Relaxed) {
         let answer = request.send(client);
         let open = !matches!(&answer, Ok(answer) if !matches!(answer.status, 202 | 503));
@@ -171,6 +184,7 @@ impl History {
             let row = match request.ask {
                 Ask::SignUp => users.remove(&(id, 0)),
                 Ask::Claim { coupon, user } => pieces.remove(&(coupon, user)),
+                Ask::Order { .. } | Ask::Pay { .. } => panic!("not of this load: {request:?}"),
             };
             assert_eq!(row, Some(id), "lost, or given twice: {request:?}");
         }

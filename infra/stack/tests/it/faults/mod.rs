@@ -7,15 +7,20 @@
 mod answer_lost;
 mod api_killed;
 mod broker_frozen;
+mod chaos;
 mod client;
 mod consumers_killed;
 mod deployment;
+mod facts;
 mod garbage;
 mod load;
 mod log_replaced;
+mod mysql_replaced;
 mod mysql_stopped;
 mod raw_log;
+mod shoppers;
 mod signup_retried;
+mod two_apis;
 mod unknown_schema;
 
 use std::time::{Duration, Instant};
