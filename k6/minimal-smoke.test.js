@@ -7,6 +7,7 @@ import http from 'k6/http';
 import { Counter } from 'k6/metrics';
 import { checkError, checkIssued, checkSignup, object } from './lib/answers.js';
 import { gates, guarded, SHOWN } from './lib/gates.js';
+import { partner, PARTNER_ENDPOINTS, unsigned } from './lib/partner-steps.js';
 import { settings } from './lib/settings.js';
 import { shop, SHOP_ENDPOINTS, shopAdministration } from './lib/shop-steps.js';
 import { adminPost, answered, applyBy, claimBy, eventually, expect, refused, send, untilReady } from './lib/steps.js';
@@ -16,7 +17,7 @@ import { admin, JSON_HEADERS, target } from './lib/target.js';
 const ENDPOINTS = [
   'health', 'signup', 'login', 'logout', 'issue', 'user_coupons', 'apply', 'refusals',
   'ready', 'metrics', 'coupon_create', 'coupon_extend', 'coupon_close', 'campaign_reset', 'rules',
-  ...SHOP_ENDPOINTS,
+  ...SHOP_ENDPOINTS, ...PARTNER_ENDPOINTS,
 ];
 /** The largest coupon id there may be; nobody opens it. */
 const UNKNOWN_COUPON = 2 ** 21 - 1;
@@ -184,6 +185,15 @@ function skip(what) {
   console.warn(`SKIPPED: ${what}`);
 }
 
+function partnerEvents() {
+  unsigned();
+  if (settings.platformKey === undefined) {
+    skip('signed events of the partner: K6_PLATFORM_KEY is not set');
+    return;
+  }
+  partner();
+}
+
 function adminListener() {
   if (settings.adminUrl === undefined) {
     skip('the whole admin listener: K6_ADMIN_URL is not set');
@@ -204,7 +214,8 @@ export default guarded(() => {
   if (settings.adminUrl !== undefined) {
     untilReady(READY_WITHIN_SECONDS);
   }
-  [health, signups, sessions, coupons, campaign, () => shop(guest), refusals, adminListener].forEach((part) => part());
+  const parts = [health, signups, sessions, coupons, campaign, () => shop(guest), partnerEvents, refusals, adminListener];
+  parts.forEach((part) => part());
   completed.add(1);
 });
 

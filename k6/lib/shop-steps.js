@@ -1,7 +1,7 @@
 // The shop's part of the smoke test: catalogue, balance, cart, orders, payments. `guest(step)` signs somebody up.
 
 import {
-  checkBalance, checkError, checkOrder, checkOrderDetail, checkPayment, checkProduct, checkTop, object,
+  checkBalance, checkOrder, checkOrderDetail, checkPayment, checkProduct, checkTop, object,
 } from './answers.js';
 import { settings } from './settings.js';
 import { inStock } from './shopping.js';
@@ -92,7 +92,7 @@ function orders(user, other, option) {
   refused('an order of nothing', order({ userId: user.userId, items: [] }, 400));
   refused('an order of none', order(one({ quantity: 0 }), 400), 'O001');
   refused('an order of an unknown option', order(one({ productOptionId: UNKNOWN }), 404), 'P004');
-  refused('an order of more than there is', order(one({ quantity: 10 ** 12 }), 400), 'P002');
+  refused('an order of more than there is', order(one({ quantity: option.availableStock + 1 }), 400), 'P002');
   refused('an unknown order', get('order_detail', `/api/orders/${UNKNOWN}`, user.jar, 404), 'O002');
 }
 
@@ -124,7 +124,6 @@ export function shopAdministration(guest) {
   const more = answered('more stock', stock('increase', 5, 200, asAdmin));
   expect('more stock: the sum', more, (r) => object(r).stock === 15);
   refused('less stock than there is', stock('decrease', 16, 400, asAdmin), 'P002');
-  checkError(send('stock, without a token', stock('increase', 5, [401, 403], JSON_HEADERS)));
   const user = guest('signup before an order of what is not for sale');
   const items = [{ productOptionId: optionId, quantity: 1 }];
   const order = { userId: user.userId, items };

@@ -98,7 +98,7 @@ function report(script, endpoints, scenario, data) {
     script,
     scenario,
     target: settings.targetUrl,
-    run: data.setup_data === undefined || data.setup_data === null ? null : data.setup_data.run,
+    run: (data.setup_data || {}).run || null,
     passed: Object.values(gates).every((ok) => ok),
     seconds: rounded(seconds),
     requests,

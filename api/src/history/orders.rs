@@ -115,39 +115,43 @@ impl History {
     /// # Errors
     /// See [`HistoryError`].
     pub async fn orders_of(&self, which: WhichOrders) -> Result<UserOrders, HistoryError> {
-        match self.read_orders_of(which).await {
-            Ok(found) => Ok(found),
-            // Somebody whose orders are all recent needs nothing else.
-            Err(error) => self.judged(which.user, FIRST, Vec::new()).ok_or(error),
-        }
-    }
-
-    async fn read_orders_of(&self, which: WhichOrders) -> Result<UserOrders, HistoryError> {
         let name = format!("orders:{}", which.user.get());
         let copy: Option<Head> = self.store.cached(&name).await;
-        if let Some(head) = copy
-            && let Some(found) = head.orders().and_then(|orders| self.judged(which.user, head.below, orders))
-            && head.holds(&which, &found)
-        {
+        let by_copy = |most| copy.as_ref().and_then(|head| self.told_by(head, &which, most));
+        if let Some(found) = by_copy(limits::ORDERS_LOOKED_AT) {
             hit(MANY);
             return Ok(found);
         }
+        let error = match self.read_orders_of(which, &name).await {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        let most = limits::ORDERS_LOOKED_AT_WITHOUT_MYSQL;
+        // Somebody whose orders are all recent needs nothing else.
+        by_copy(most).or_else(|| self.judged(which.user, FIRST, Vec::new(), most)).ok_or(error)
+    }
+
+    async fn read_orders_of(&self, which: WhichOrders, name: &str) -> Result<UserOrders, HistoryError> {
+        let most = limits::ORDERS_LOOKED_AT;
         for _ in 0..ATTEMPTS {
             let head = self.reader.read(MANY, self.head(which.user)).await?;
-            let orders = head.orders();
-            let Some(found) = orders.and_then(|orders| self.judged(which.user, head.below, orders)) else {
-                continue;
-            };
-            self.store.keep(&name, &head, limits::CACHE_LIFE).await;
+            let judged = head.orders().and_then(|rows| self.judged(which.user, head.below, rows, most));
+            let Some(found) = judged else { continue };
+            self.store.keep(name, &head, limits::CACHE_LIFE).await;
             if head.holds(&which, &found) {
                 return Ok(found);
             }
             let rows = self.reader.read(MANY, self.beyond_head(which)).await?;
-            if let Some(found) = self.judged(which.user, head.below, rows) {
+            if let Some(found) = self.judged(which.user, head.below, rows, most) {
                 return Ok(found);
             }
         }
         Err(HistoryError::Away)
+    }
+
+    fn told_by(&self, head: &Head, which: &WhichOrders, most: u64) -> Option<UserOrders> {
+        let found = self.judged(which.user, head.below, head.orders()?, most)?;
+        head.holds(which, &found).then_some(found)
     }
 
     async fn head(&self, user: UserId) -> Result<Head, DbErr> {
@@ -169,10 +173,13 @@ impl History {
     }
 
     /// What memory and rows together say, where that is what the log says; `below`: the rows may be complete only for
-    /// lower ids.
-    fn judged(&self, user: UserId, below: u64, rows: Vec<StoredOrder>) -> Option<UserOrders> {
+    /// lower ids; at most `most` orders placed since are looked at.
+    fn judged(&self, user: UserId, below: u64, rows: Vec<StoredOrder>, most: u64) -> Option<UserOrders> {
         // Under the fold's lock: what is not folded is not in memory, and what is folded is, or was.
         self.shop.only().look(|fold| {
+            if fold.header().next_seq.saturating_sub(below) > most {
+                return None;
+            }
             let recent = self.recent.of_user(user).orders;
             let recent = recent.into_iter().map(|recent| (recent.order.order_id, recent)).collect();
             judge(fold, user, below, (recent, rows))
@@ -189,9 +196,6 @@ fn judge(
     (mut recent, rows): (Recent, Vec<StoredOrder>),
 ) -> Option<UserOrders> {
     let placed = fold.header().next_seq;
-    if placed.saturating_sub(below) > limits::ORDERS_LOOKED_AT {
-        return None;
-    }
     let find = |id: OrderId| fold.state().order(id, placed);
     let open = |order: &std::sync::Arc<Order>| RecentOrder { order: order.clone(), fate: Fate::Open };
     for id in fold.state().owned_from(user, OrderId::new(below)?) {

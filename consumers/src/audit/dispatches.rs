@@ -6,15 +6,13 @@ use super::{
     report::Report,
     told::{End, Told},
 };
+use crate::{dispatch::Dispatches, group::Work};
 use migrations::entity::{
     external_dispatches::{self as rows, DELIVERED, FAILED, PENDING},
     platform_events,
 };
 use schemas::{FactTopic, facts::DispatchRequested};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The group that owns both tables.
-pub const GROUP: &str = "external-platform";
 
 /// The offset that MySQL waits for, by partition.
 type Applied = BTreeMap<i32, u64>;
@@ -24,7 +22,7 @@ pub fn compare(told: &Told, snapshot: &Snapshot, prefix: &str, report: &mut Repo
     let topic = FactTopic::ExternalPlatform.name(prefix);
     let mut applied = Applied::new();
     for partition in 0..FactTopic::ExternalPlatform.partitions() {
-        let place = snapshot.place(GROUP, &topic, partition);
+        let place = snapshot.place(Dispatches::GROUP, &topic, partition);
         let (next, dead) = place.map_or((0, 0), |place| (place.next_offset, place.dead_lettered));
         let malformed = told.malformed.get(&partition).into_iter().flatten();
         let malformed = malformed.filter(|offset| **offset < next).count() as u64;

@@ -1,7 +1,7 @@
 //! How far MySQL is behind the log: everything applied, and everybody told.
 
-use super::{database, dispatches};
-use crate::{config::Config, log, newest};
+use super::database;
+use crate::{config::Config, dispatch::Dispatches, group::Work, log, newest};
 use anyhow::Context;
 use chassis::{kafka, log_reader::RawRecord};
 use migrations::entity::{outbox, projection_offset};
@@ -38,7 +38,7 @@ pub async fn behind(config: &Config, db: &DatabaseConnection) -> anyhow::Result<
     }
     let topic = FactTopic::ExternalPlatform.name(&config.topic_prefix);
     let from = |partition| {
-        let of = |place: &&projection_offset::Model| place.group_name == dispatches::GROUP;
+        let of = |place: &&projection_offset::Model| place.group_name == Dispatches::GROUP;
         let mine = places.iter().filter(of).find(|p| p.topic == topic && p.partition_id == partition);
         (partition, mine.map_or(0, |place| place.next_offset))
     };

@@ -45,9 +45,9 @@ pub struct Told {
     pub ends: BTreeMap<u64, Vec<(u64, End)>>,
     /// The partner's, by event id, with partition and offset.
     pub events: BTreeMap<String, Vec<(i32, u64, PlatformEventReceived)>>,
-    /// Offsets by partition of `external-platform` that hold no fact.
+    /// Offsets by partition of `external-platform` that hold no fact, or one that belongs elsewhere: dead letters.
     pub malformed: BTreeMap<i32, Vec<u64>>,
-    /// What has no place where it stands.
+    /// What has no place in `payment`.
     pub strange: Vec<String>,
     /// By partition of `payment`: older payments are gone, for they were kept for their time.
     gone_before: BTreeMap<i32, u64>,
@@ -86,20 +86,21 @@ impl Told {
     }
 
     fn take(&mut self, topic: FactTopic, partition: i32, offset: u64, record: Result<Fact, DecodeError>) {
-        let at = format!("{}-{partition} offset {offset}", topic.base_name());
-        let fact = match record {
-            Ok(fact) if home_of_fact(&fact) == partition => fact,
-            Ok(fact) => {
-                self.strange.push(format!("{at} holds what belongs elsewhere: {fact:?}"));
-                return;
-            }
-            Err(error) => {
-                self.malformed.entry(partition).or_default().push(offset);
-                // Whatever comes over the partner's webhook is ours to write: garbage has no place in either topic.
-                self.strange.push(format!("{at} holds no fact: {error}"));
-                return;
-            }
+        let strange = match record {
+            Ok(fact) if home_of_fact(&fact) == partition => return self.note(offset, partition, fact),
+            Ok(fact) => format!("what belongs elsewhere: {fact:?}"),
+            Err(error) => format!("no fact: {error}"),
         };
+        match topic {
+            // Nobody but the relay writes there, and nobody keeps its dead letters.
+            FactTopic::Payment => {
+                self.strange.push(format!("payment-{partition} offset {offset} holds {strange}"))
+            }
+            FactTopic::ExternalPlatform => self.malformed.entry(partition).or_default().push(offset),
+        }
+    }
+
+    fn note(&mut self, offset: u64, partition: i32, fact: Fact) {
         match fact {
             Fact::PaymentCaptured(fact) => self.payment(captured(&fact)),
             Fact::PaymentDeclined(fact) => self.payment(declined(&fact)),

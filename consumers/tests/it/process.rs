@@ -50,7 +50,7 @@ impl World {
     /// Starts a process and waits until it has opened every partition.
     pub(crate) async fn start_and_open(&self) -> anyhow::Result<Process> {
         let process = self.start().await?;
-        process.until_it_owns(Topic::Signup.partitions() + Topic::Coupon.partitions()).await?;
+        process.until_it_owns(Topic::ALL.map(Topic::partitions).iter().sum()).await?;
         Ok(process)
     }
 }
@@ -79,7 +79,7 @@ impl Process {
         until(&what, async || Ok(self.not_ready().await?.filter(|reason| reason.contains(because)))).await
     }
 
-    /// How many partitions it has opened, over both groups.
+    /// How many partitions it has opened, over all groups.
     pub(crate) async fn owns(&self) -> anyhow::Result<i32> {
         let (_, health) = self.get("/health", false).await?;
         let groups = health["groups"].as_object().into_iter().flatten();

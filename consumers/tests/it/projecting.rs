@@ -20,7 +20,7 @@ async fn a_log_of_everything_ends_up_as_its_replay_says_in_any_batches() -> anyh
         }
         let report = world.clean_audit().await?;
         assert_eq!(report.partitions.iter().map(|p| p.dead).sum::<u64>(), mixture.malformed);
-        assert_eq!(report.partitions.iter().map(|p| p.applied + p.dead).sum::<u64>(), 900 + 12);
+        assert_eq!(report.partitions.iter().map(|p| p.applied + p.dead).sum::<u64>(), 900 + 13);
         process.stop().await?;
         let grown = world.rows().await?;
         assert!(grown.claims.len() > 30 && grown.users.len() > 30 && grown.campaigns.len() == 2, "{grown:?}");

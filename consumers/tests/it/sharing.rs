@@ -12,7 +12,7 @@ use schemas::Topic;
 use sea_orm::EntityTrait;
 
 const COUPONS: i64 = 8;
-const PARTITIONS: i32 = 12;
+const PARTITIONS: i32 = 13;
 
 fn second(world: &World) -> Config {
     let instance = world.config.instance.replace("-a", "-b");

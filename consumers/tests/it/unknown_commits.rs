@@ -32,7 +32,7 @@ async fn a_commit_whose_answer_was_lost_has_one_effect() -> anyhow::Result<()> {
         let database_url = format!("{user}@{}/{schema}", proxy.addr());
         world.append(&[open(fresh(), 1, 100), claim(fresh(), 1, 1)]).await?;
         let process = world.start_with(Config { database_url, ..world.config.clone() }).await?;
-        process.until_it_owns(12).await?;
+        process.until_it_owns(13).await?;
         world.until_applied(Topic::Coupon, 0, 3).await?;
         world.clean_audit().await?;
         // A row that is not committed yet holds the worker's insert up, its last statement before the commit.

@@ -131,7 +131,7 @@ impl World {
             email_key: "e1".repeat(32),
             fingerprint_key: "f2".repeat(32),
             pool_min: 0,
-            groups: "signup-projection,coupon-projection".into(),
+            groups: "signup-projection,coupon-projection,order-projection".into(),
             ..Config::default()
         };
         Ok(Self {
@@ -284,7 +284,8 @@ impl World {
     pub(crate) async fn place(&self, topic: Topic, partition: i32) -> anyhow::Result<Option<Model>> {
         let group = match topic {
             Topic::Signup => "signup-projection",
-            Topic::Coupon | Topic::Order => "coupon-projection",
+            Topic::Coupon => "coupon-projection",
+            Topic::Order => "order-projection",
         };
         let key = Key {
             group_name: group.to_owned(),

@@ -157,3 +157,23 @@ fn the_same_payment_twice_at_one_instant_is_made_once() {
     let id = OrderId::new(1).expect("in bounds");
     assert_eq!(till.fold.state().order(id, 0), Slot::Absent, "by the count that the caller gives");
 }
+
+#[test]
+fn the_orders_of_a_user_are_found_from_an_id_on_wherever_they_stand() {
+    let mut till = Till::open();
+    till.at(0, listing(1, true, &[9]).into());
+    for user in [1, 2, 1, (1 << 53) - 1, 1] {
+        till.at(0, order(user, &[(1, 1)]));
+    }
+    till.at(0, pay(3, 1));
+    till.at(600_000, charge(1, 1));
+    till.at(600_000, order(1, &[(1, 1)]));
+    let owned = |owner, from| -> Vec<u64> {
+        let from = OrderId::new(from).expect("in bounds");
+        till.fold.state().owned_from(user(owner), from).map(OrderId::get).collect()
+    };
+    assert_eq!(owned(1, 1), [1, 3, 5, 6]);
+    assert_eq!((owned(1, 4), owned(1, 6), owned(1, 7)), (vec![5, 6], vec![6], vec![]));
+    assert_eq!((owned(2, 1), owned(3, 1), owned((1 << 53) - 1, 1)), (vec![2], vec![], vec![4]));
+    assert!(owned(1, OrderId::MAX).is_empty());
+}

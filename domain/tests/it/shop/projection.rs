@@ -75,7 +75,7 @@ fn a_batch_s_keys_are_known_before_it_and_asked_for_once() {
     shop.load_end(0, 0);
     shop.load_option(option_id(3), None);
     shop.load_balance(user(4), None);
-    shop.load_order(order_id(5), None);
+    shop.load_order(order_id(5), Some((open(5, 7), OrderStatus::Expired)));
     shop.load_redemption((1 << 32) + 2, false);
     assert_eq!(cases(&shop), [const { Vec::new() }; 8]);
 }
@@ -128,6 +128,14 @@ fn after_a_batch_only_the_catalogue_and_the_next_open_orders_stay() {
     assert_eq!((shop.balance(user(4)), shop.balance(user(5))), (Slot::NotLoaded, Slot::NotLoaded));
     assert_eq!((shop.redemption(8), shop.redemption(9)), (Slot::NotLoaded, Slot::NotLoaded));
     assert_eq!(shop.catalogue().end(), Some((1, 2)));
+}
+
+#[test]
+fn an_order_that_was_numbered_and_is_not_in_the_table_is_never_taken_for_absent() {
+    let mut shop = Shop::new(Scope::Partial);
+    shop.load_order(order_id(5), None);
+    assert_eq!(shop.order(order_id(5), 5), Slot::NotLoaded, "lost: whoever asks again must stop");
+    assert_eq!(shop.order(order_id(5), 4), Slot::Absent, "not numbered yet");
 }
 
 /// One page of open orders after the other, until one is seen that is not due, or there are no more.

@@ -200,7 +200,8 @@ impl Drop for Deployment {
         if self.setting("KAFKA") == testing::endpoints().kafka {
             let requests = REQUESTS.map(|base| self.topic(base));
             let all = requests.iter().flat_map(|topic| [topic.clone(), format!("{topic}.dead")]);
-            let all = all.chain(FACTS.map(|base| self.topic(base)));
+            let facts = FACTS.map(|base| self.topic(base));
+            let all = all.chain(facts.iter().flat_map(|topic| [topic.clone(), format!("{topic}.dead")]));
             raw_log::delete(self.setting("KAFKA"), &all.collect::<Vec<_>>());
         }
     }
