@@ -44,10 +44,10 @@ export function setup() {
   if (settings.smallCouponId === undefined) {
     exec.test.abort('SMALL_COUPON_ID is not set: the id of a fresh coupon with SMALL_PIECES (1,000) pieces');
   }
-  return { run: runNumber(), products: prepareProduction(SHAPE) };
+  return { run: runNumber(), goods: prepareProduction(SHAPE) };
 }
 
-export const production = guarded(({ products }) => liveThrough(products));
+export const production = guarded(({ goods }) => liveThrough(goods));
 
 export const claimSmall = guarded(({ run }) => {
   const user = userId(run, LANE, exec.scenario.iterationInTest);

@@ -30,9 +30,9 @@ export const options = {
 };
 
 export function setup() {
-  return { products: prepareProduction(SHAPE) };
+  return { goods: prepareProduction(SHAPE) };
 }
 
-export default guarded(({ products }) => liveThrough(products));
+export default guarded(({ goods }) => liveThrough(goods));
 
 export const handleSummary = summary('production-operation.scenario.script.js', PRODUCTION_ENDPOINTS);

@@ -5,7 +5,10 @@
 use crate::limits;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
 /// Longest timestamp, in digits: seconds since the epoch far beyond any calendar.
 const MAX_TIMESTAMP_DIGITS: usize = 12;
@@ -32,9 +35,11 @@ pub struct Signature<'a> {
 }
 
 impl PlatformKeys {
-    /// Adds a key; `false` where one of that id is there.
+    /// Adds a key; `false`, and nothing changed, where one of that id is there.
     pub fn add(&mut self, id: &str, key: Vec<u8>) -> bool {
-        self.0.insert(id.to_owned(), key).is_none()
+        let Entry::Vacant(place) = self.0.entry(id.to_owned()) else { return false };
+        place.insert(key);
+        true
     }
 
     /// Whether one of our keys signed this body, at a time not too far from `now_ms`.

@@ -20,6 +20,8 @@ pub const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// Before a partition that could not be opened is tried again.
 pub const REOPEN_PAUSE: Duration = Duration::from_millis(500);
+/// Between two looks whether MySQL still says of resting partitions what is believed.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// A client may need this long after an assignment until it accepts a seek.
 pub const SEEK_BUDGET: Duration = Duration::from_millis(250);
 /// How long a running transaction may take after shutdown began.

@@ -24,21 +24,23 @@ export const PRODUCTION_GATES = {
   errors_coupon_issue: [SHOWN.counter],
 };
 
-/** Ids of the products for sale; ends the run where the shape would hold no order, or nothing is for sale. */
+/** Ids of the products to look at, and of those with stock to order; ends the run where there would be no order. */
 export function prepareProduction(shape) {
   const iterations = planned(shape);
   if (iterations !== undefined && iterations < settings.orderEvery) {
     exec.test.abort(`${iterations} iterations hold no order: raise RATE or DURATION, or lower ORDER_EVERY`);
   }
   const products = productsForSale();
-  if (products.length === 0) {
+  // Of the sample data one is sold out: it is looked at like the others, and never ordered.
+  const stocked = products.filter((id) => inStock(viewProduct(id)).length > 0);
+  if (stocked.length === 0) {
     exec.test.abort('no product is for sale: run `consumers seed`');
   }
-  return products;
+  return { products, stocked };
 }
 
 /** Reads the bodies of those who order, and of one iteration in BODY_EVERY. */
-export function liveThrough(products) {
+export function liveThrough({ products, stocked }) {
   const iteration = exec.scenario.iterationInTest;
   // Not the first one: a short run has warmed up by then.
   const orders = iteration % settings.orderEvery === settings.orderEvery - 1;
@@ -48,7 +50,8 @@ export function liveThrough(products) {
     return;
   }
   const won = claim(settings.couponId, userId, { read });
-  const product = viewProduct(products[iteration % products.length], { read });
+  const offered = orders ? stocked : products;
+  const product = viewProduct(offered[iteration % offered.length], { read });
   if (!orders) {
     viewOrder(sampleOrder(iteration), 'PAID', { read });
     return;

@@ -20,7 +20,10 @@ use schemas::{codec::FactCodec, fact::Fact, facts::PlatformEventReceived, topics
 use serde_json::{Value, json};
 use sha2::Sha256;
 use stack::private;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::Display,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 use uuid::Uuid;
 
 const PATH: &str = "/api/external-platform/events";
@@ -66,15 +69,28 @@ async fn facts(config: &Config, key_end: &str) -> Vec<(i32, String, Fact)> {
     tokio::task::spawn_blocking(move || read_facts(&config, &key_end)).await.unwrap()
 }
 
+/// A broker that was frozen knows its partitions again after a moment.
+fn patiently<T, E: Display>(mut ask: impl FnMut() -> Result<T, E>) -> T {
+    let began = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(began.elapsed() < ASK, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 fn read_facts(config: &Config, key_end: &str) -> Vec<(i32, String, Fact)> {
     let settings = kafka::reader(&config.kafka, "api-it");
     let topic = FactTopic::ExternalPlatform;
     let name = topic.name(&config.topic_prefix);
     let reader = LogReader::new(settings.clone()).unwrap();
-    let founding = foundation::read(config, &config.secrets().unwrap(), &reader).unwrap();
+    let secrets = config.secrets().unwrap();
+    let founding = patiently(|| foundation::read(config, &secrets, &reader));
     let codec = FactCodec::new(&founding.schemas).unwrap();
     let partitions: Vec<(String, i32)> = (0..topic.partitions()).map(|p| (name.clone(), p)).collect();
-    let mut left: u64 = reader.end_offsets(&partitions, ASK).unwrap().iter().sum();
+    let mut left: u64 = patiently(|| reader.end_offsets(&partitions, ASK)).iter().sum();
     let consumer: BaseConsumer = settings.create().unwrap();
     let mut list = TopicPartitionList::new();
     for (name, partition) in &partitions {

@@ -7,7 +7,10 @@ use super::{
     report::Report,
     told::{Requests, Told},
 };
-use migrations::entity::outbox::{self, CAPTURED, DECLINED};
+use migrations::entity::{
+    external_dispatches::{DELIVERED, FAILED},
+    outbox::{self, CAPTURED, DECLINED},
+};
 use schemas::facts::DispatchRequested;
 use std::collections::BTreeMap;
 
@@ -20,8 +23,8 @@ pub fn compare(told: &Told, snapshot: &Snapshot, expected: &Expected, applied: u
     report.facts.captured = told.payments_of(CAPTURED);
     report.facts.declined = told.payments_of(DECLINED);
     report.facts.requested = told.requests.len() as u64;
-    report.facts.delivered = told.ends.keys().filter(|id| told.is_delivered(**id)).count() as u64;
-    report.facts.failed = told.ends.len() as u64 - report.facts.delivered;
+    let ended = |state| told.ends.keys().filter(|id| told.state(**id, u64::MAX) == state).count() as u64;
+    (report.facts.delivered, report.facts.failed) = (ended(DELIVERED), ended(FAILED));
     told.strange.iter().for_each(|text| report.finding(text.clone()));
     for (offset, found) in &told.payments {
         once(found.len(), &format!("the payment of offset {offset}"), report);

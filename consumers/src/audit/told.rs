@@ -6,7 +6,10 @@ use chassis::{
     kafka,
     log_reader::{LogReader, RawRecord},
 };
-use migrations::entity::outbox::{self, CAPTURED, DECLINED};
+use migrations::entity::{
+    external_dispatches::{DELIVERED, FAILED, PENDING},
+    outbox::{self, CAPTURED, DECLINED},
+};
 use schemas::{
     Fact, FactTopic,
     codec::{DecodeError, FactCodec},
@@ -137,9 +140,20 @@ impl Told {
         self.payments.values().filter(|told| told.first().is_some_and(|row| row.kind == kind)).count() as u64
     }
 
-    /// Whether the platform took an order.
-    pub fn is_delivered(&self, order_id: u64) -> bool {
-        self.ends.get(&order_id).is_some_and(|ends| ends.iter().any(|(_, end)| *end == End::Delivered))
+    /// Where a dispatch stands by the facts before an offset: a delivery dominates, else the later of a failure and of
+    /// an operator's request counts.
+    pub fn state(&self, order_id: u64, before: u64) -> u8 {
+        let ends = self.ends.get(&order_id).into_iter().flatten().filter(|(offset, _)| *offset < before);
+        let last = |wanted| ends.clone().filter(|(_, end)| *end == wanted).map(|(offset, _)| *offset).max();
+        let redriven = self.requests.get(&order_id).into_iter().flat_map(|requests| &requests.redriven);
+        let redriven = redriven.map(|(offset, _)| *offset).filter(|offset| *offset < before).max();
+        if last(End::Delivered).is_some() {
+            DELIVERED
+        } else if last(End::Failed) > redriven {
+            FAILED
+        } else {
+            PENDING
+        }
     }
 
     /// In which topics a decided payment is not told.

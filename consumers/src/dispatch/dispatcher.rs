@@ -1,22 +1,29 @@
 //! Tells the partner of what is due in the partitions that this instance owns, a few at a time, once all that stood in
 //! the topic at their opening has been read.
 //!
-//! How a dispatch ended is appended to the topic and comes back into its row through the group; until then the lease
-//! keeps others away. A lease that ran out is no harm: the key makes two calls one.
+//! It must never tell of a row in a database that was set back. How a dispatch ended is appended to the topic and comes
+//! back into its row through the group; until then the lease keeps others away. A lease that ran out is no harm: the
+//! key makes two calls one.
 
-use super::{Breaker, Journal, Order, Partner, Refusal, Schedule};
+use super::{Breaker, Dispatches, Journal, Order, Partner, Refusal, Schedule};
 use crate::{
-    group::{OpenPartition, OpenPartitions},
+    group::{OpenPartition, OpenPartitions, Work},
     limits, metric,
 };
 use chassis::shutdown::CancellationToken;
-use migrations::entity::external_dispatches::{self as dispatches, Again, Model};
+use migrations::entity::{
+    external_dispatches::{self as dispatches, Again, Model},
+    projection_offset::{self as places, Column},
+};
 use parking_lot::Mutex;
 use schemas::{
     Fact, Uuid,
     facts::{DispatchDelivered, DispatchFailed},
 };
-use sea_orm::{DatabaseConnection, DbErr, IsolationLevel, TransactionTrait};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryFilter,
+    TransactionTrait,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -26,6 +33,10 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
+
+/// Until the next fact of each partition, with which its group notices and reads the topic anew.
+const SET_BACK: &str =
+    "MySQL is not where the group left it: it was set back, or another instance has partitions";
 
 /// What the dispatcher says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,7 +129,7 @@ impl Dispatcher {
                 _ = poll.tick() => {}
             }
             let waits = match self.begin(&mut calls).await {
-                Ok(()) => None,
+                Ok(waits) => waits.map(str::to_owned),
                 Err(error) => Some(format!("MySQL does not answer: {error}")),
             };
             self.note(waits, calls.len()).await;
@@ -130,40 +141,50 @@ impl Dispatcher {
         }
     }
 
-    /// Begins as many calls as are due and allowed.
-    async fn begin(&self, calls: &mut JoinSet<()>) -> Result<(), DbErr> {
+    /// Begins as many calls as are due and allowed. Returns why not all that are due, where that is not the breaker.
+    async fn begin(&self, calls: &mut JoinSet<()>) -> Result<Option<&'static str>, DbErr> {
         let wanted = self.concurrency.saturating_sub(calls.len());
         let permitted = self.desk.breaker.lock().permits(Instant::now(), wanted);
-        let partitions: Vec<i32> = {
+        let (read, unread): (OpenPartitions, OpenPartitions) = {
             let open = self.open.borrow();
-            open.iter().filter(|(_, open)| OpenPartition::has_caught_up(open)).map(|(at, _)| *at).collect()
+            open.iter().partition(|(_, open)| OpenPartition::has_caught_up(open))
         };
-        if permitted == 0 || partitions.is_empty() {
-            return Ok(());
+        let waits = (!unread.is_empty()).then_some("what stands in the topic is still being read");
+        if permitted == 0 || read.is_empty() {
+            return Ok(waits);
         }
-        for row in self.lease(&partitions, permitted as u64).await? {
+        let (rows, set_back) = self.lease(&read, permitted as u64).await?;
+        for row in rows {
+            let Some(order) = Order::of(&row) else {
+                // The table's own check and the group forbid it.
+                tracing::error!(order = row.order_id, "a pending dispatch without what is to be told");
+                continue;
+            };
             self.desk.breaker.lock().begun();
             let desk = self.desk.clone();
-            calls.spawn(async move { desk.dispatch(row).await });
+            calls.spawn(async move { desk.dispatch(row, order).await });
         }
-        Ok(())
+        Ok(if set_back { Some(SET_BACK) } else { waits })
     }
 
-    async fn lease(&self, partitions: &[i32], limit: u64) -> Result<Vec<Model>, DbErr> {
+    /// Leases what is due; of partitions that MySQL does not hold as the group left them, nothing. Returns whether
+    /// there are any.
+    async fn lease(&self, open: &OpenPartitions, limit: u64) -> Result<(Vec<Model>, bool), DbErr> {
         // Read committed: no gaps are locked, so that the group inserts beside it.
         let isolation = Some(IsolationLevel::ReadCommitted);
         let transaction = self.desk.db.begin_with_config(isolation, None).await?;
         let leased = async {
-            let rows = dispatches::due(&transaction, partitions, limit).await?;
+            let partitions = self.held(&transaction, open).await?;
+            let rows = dispatches::due(&transaction, &partitions, limit).await?;
             let ids: Vec<u64> = rows.iter().map(|row| row.order_id).collect();
             let lease_ms = self.lease.as_millis() as u64;
             dispatches::lease(&transaction, &ids, &self.desk.owner, lease_ms).await?;
-            Ok(rows)
+            Ok((rows, partitions.len() < open.len()))
         };
         match leased.await {
-            Ok(rows) => {
+            Ok(leased) => {
                 transaction.commit().await?;
-                Ok(rows)
+                Ok(leased)
             }
             Err(error) => {
                 if let Err(error) = transaction.rollback().await {
@@ -172,6 +193,22 @@ impl Dispatcher {
                 Err(error)
             }
         }
+    }
+
+    /// Those of the open partitions that MySQL still holds as the group left them. In a database that was set back, rows
+    /// are due again that were told; the group learns of it with the next fact only.
+    async fn held(&self, db: &DatabaseTransaction, open: &OpenPartitions) -> Result<Vec<i32>, DbErr> {
+        let places = places::Entity::find()
+            .filter(Column::GroupName.eq(Dispatches::GROUP))
+            .filter(Column::Topic.eq(self.desk.journal.topic()))
+            .all(db)
+            .await?;
+        let held = |place: &places::Model, open: &OpenPartition| {
+            place.epoch == open.epoch && place.next_offset >= open.next_offset
+        };
+        let held =
+            |place: &places::Model| open.get(&place.partition_id).is_some_and(|open| held(place, open));
+        Ok(places.iter().filter(|place| held(place)).map(|place| place.partition_id).collect())
     }
 
     async fn note(&mut self, mut waits: Option<String>, in_flight: usize) {
@@ -197,12 +234,7 @@ impl Dispatcher {
 }
 
 impl Desk {
-    async fn dispatch(&self, row: Model) {
-        let Some(order) = Order::of(&row) else {
-            // The table's own check forbids it.
-            tracing::error!(order = row.order_id, "a pending dispatch without what is to be told");
-            return;
-        };
+    async fn dispatch(&self, row: Model, order: Order) {
         let attempts = row.attempts + 1;
         let began = Instant::now();
         let told = self.partner.tell(&order).await;

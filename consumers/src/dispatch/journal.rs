@@ -49,10 +49,16 @@ impl Journal {
         Ok(Self { producer, codec, prefix: config.topic_prefix.clone() })
     }
 
+    /// Where facts about dispatches stand.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        FactTopic::ExternalPlatform.name(&self.prefix)
+    }
+
     /// Appends a fact where it belongs.
     ///
     /// # Errors
-    /// See [`NotAppended`].
+    /// Brokers that did not confirm it.
     pub async fn append(&self, fact: &Fact) -> Result<(), NotAppended> {
         let mut payload = Vec::new();
         self.codec.encode(fact, &mut payload)?;

@@ -12,6 +12,7 @@ use crate::{
     log, newest,
 };
 use chassis::{kafka, log_reader::RawRecord};
+use chrono::DateTime;
 use domain::digest::record_hash;
 use migrations::entity::{
     Bytes, external_dispatches as dispatches, platform_events as events,
@@ -208,6 +209,8 @@ fn change_of(fact: Fact, partition: i32, appended_at_ms: i64) -> Option<Change> 
     match fact {
         Fact::DispatchRequested(fact) => {
             let act = if fact.redriven { Act::Redrive } else { Act::Request };
+            // The partner is told a date; a row without one could never be told.
+            DateTime::from_timestamp_millis(fact.at_ms)?;
             let asked = dispatches::Model {
                 source_offset: Some(u64::try_from(fact.source_offset).ok()?),
                 user_id: Some(UserId::from_wire(fact.user_id)?.get()),

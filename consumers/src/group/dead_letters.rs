@@ -1,4 +1,4 @@
-//! Dead letters: bytes that are no record, kept with where they stood and why. Never a record that was understood.
+//! Dead letters: bytes that are no record, kept with where they stood and why. Never a record that a fold could judge.
 
 use super::work::Source;
 use crate::limits;

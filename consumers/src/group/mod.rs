@@ -5,6 +5,7 @@ mod dead_letters;
 mod flow;
 mod folding;
 mod holding;
+mod looking;
 pub mod opening;
 mod ownership;
 pub mod work;
@@ -30,6 +31,8 @@ pub enum Input {
     Finished(i32, u64, Finished),
     /// The database answers again after it was away.
     DatabaseIsBack,
+    /// MySQL said where the partitions stand.
+    Looked(looking::Looked),
     /// A partition that could not be opened is due for another try.
     Reopen(i32, u64),
 }

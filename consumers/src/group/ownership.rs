@@ -25,9 +25,12 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
-use tokio::sync::{
-    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    watch,
+use tokio::{
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        watch,
+    },
+    time::{MissedTickBehavior, interval},
 };
 
 /// Why a group, and with it the process, ends.
@@ -103,6 +106,13 @@ pub(super) struct Owned<W: Work> {
     pub(super) waiting: Vec<RawRecord>,
 }
 
+impl<W: Work> Owned<W> {
+    /// Open, with nothing to do.
+    pub(super) const fn is_resting(&self) -> bool {
+        matches!(self.phase, Phase::Idle(_))
+    }
+}
+
 /// Workers by partition and generation.
 pub(super) type Returning<W> = Arc<Mutex<HashMap<(i32, u64), Worker<W>>>>;
 
@@ -124,6 +134,8 @@ pub struct Group<W: Work> {
     pub(super) held: bool,
     /// The client has lost all brokers since the partitions were opened.
     pub(super) suspicious: bool,
+    /// MySQL is being asked where the partitions stand.
+    pub(super) looking: bool,
 }
 
 impl<W: Work> Group<W> {
@@ -156,6 +168,7 @@ impl<W: Work> Group<W> {
             generations: 0,
             held: false,
             suspicious: false,
+            looking: false,
         })
     }
 
@@ -170,16 +183,23 @@ impl<W: Work> Group<W> {
     /// # Errors
     /// See [`GroupError`].
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), GroupError> {
+        let mut look = interval(limits::LOOK_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             let full = self.owned.values().any(|owned| owned.waiting.len() >= limits::MAX_WAITING_RECORDS);
             let step = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break Ok(()),
                 Some(input) = self.inputs.recv() => Step::Input(input),
+                _ = look.tick() => Step::Look,
                 polled = self.consumer.recv(), if !full => Step::Polled(polled.map(|message| queued(&message))),
             };
             let done = match step {
                 Step::Input(input) => self.handle(input),
+                Step::Look => {
+                    self.look();
+                    Ok(())
+                }
                 Step::Polled(Ok(record)) => {
                     self.queue(record);
                     self.drain_client()
@@ -245,6 +265,7 @@ impl<W: Work> Group<W> {
                 self.finished(partition, generation, finished)
             }
             Input::DatabaseIsBack => self.release(),
+            Input::Looked(looked) => self.looked(looked),
             Input::Reopen(partition, generation) => {
                 if self.is_current(partition, generation) && !self.held {
                     self.open(partition);
@@ -289,6 +310,7 @@ const DEAD_LETTER_QUEUE: ProducerLimits =
 
 enum Step {
     Input(Input),
+    Look,
     Polled(KafkaResult<(i32, RawRecord)>),
 }
 

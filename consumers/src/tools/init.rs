@@ -77,11 +77,12 @@ fn wanted(config: &Config) -> Vec<Wanted> {
     };
     let stamped = ("message.timestamp.type", "LogAppendTime", "the log's clock is the brokers'");
     let retention = |ms: i64| ("retention.ms", ms.to_string());
+    // As safe as the log: the offset of a dead letter is passed, so nothing else holds it.
     let dead_letters = |name| Wanted {
         name,
         partitions: 1,
         fixed: Vec::new(),
-        initial: vec![retention(DEAD_LETTER_RETENTION_MS)],
+        initial: [safe(), vec![retention(DEAD_LETTER_RETENTION_MS)]].concat(),
     };
     let prefix = &config.topic_prefix;
     let mut all = Vec::new();

@@ -2,7 +2,6 @@
 
 use crate::{
     records::{campaign, claim, erase, fresh, guest_of, open, sign_up},
-    tables::TABLES,
     world::{Entry, World, in_world},
 };
 use axum::{Json, Router, http::HeaderMap, routing::get};
@@ -68,13 +67,16 @@ const CORRUPTIONS: [(&str, &str); 15] = [
 ];
 
 /// What the audit says of a copy of the database with one thing wrong.
-async fn audit_of_a_corrupted_copy(world: &World, corruption: &str) -> anyhow::Result<audit::Report> {
+pub(crate) async fn audit_of_a_corrupted_copy(
+    world: &World,
+    corruption: &str,
+) -> anyhow::Result<audit::Report> {
     let (host, _) = world.config.database_url.rsplit_once('/').unwrap_or_default();
     let schema = format!("tidemark_test_{}", Uuid::new_v4().simple());
     world.sql(&format!("CREATE DATABASE {schema}")).await?;
     let config = Config { database_url: format!("{host}/{schema}"), ..world.config.clone() };
     let copied = async {
-        for table in TABLES {
+        for table in world.tables().await? {
             world.sql(&format!("CREATE TABLE {schema}.{table} SELECT * FROM {table}")).await?;
         }
         let db = config.writer_pool().await?;

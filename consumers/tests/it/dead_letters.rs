@@ -13,11 +13,11 @@ use rdkafka::{
 };
 use schemas::Topic;
 
-/// The first `count` dead letters of a topic.
-fn dead_letters(world: &World, topic: Topic, count: usize) -> anyhow::Result<Vec<OwnedMessage>> {
+/// The first `count` dead letters in the topic of this name.
+pub(crate) fn dead_letters(world: &World, name: &str, count: usize) -> anyhow::Result<Vec<OwnedMessage>> {
     let consumer: BaseConsumer = kafka::reader(&world.config.kafka, &world.config.instance).create()?;
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&topic.dead_letters(&world.config.topic_prefix), 0, Offset::Beginning)?;
+    list.add_partition_offset(name, 0, Offset::Beginning)?;
     consumer.assign(&list)?;
     drop(list);
     let mut found = Vec::new();
@@ -28,7 +28,7 @@ fn dead_letters(world: &World, topic: Topic, count: usize) -> anyhow::Result<Vec
     Ok(found)
 }
 
-fn headers(message: &OwnedMessage) -> Vec<(String, String)> {
+pub(crate) fn headers(message: &OwnedMessage) -> Vec<(String, String)> {
     let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
     headers.map(|header| (header.key.to_owned(), text(header.value))).collect()
@@ -51,7 +51,7 @@ async fn what_is_no_record_becomes_a_dead_letter_and_the_partition_moves_on() ->
         assert_eq!(place.map(|place| (place.next_offset, place.dead_lettered)), Some((6, 2)));
         assert_eq!(world.rows().await?.claims.len(), 2);
 
-        let letters = dead_letters(world, Topic::Coupon, 2)?;
+        let letters = dead_letters(world, &Topic::Coupon.dead_letters(&world.config.topic_prefix), 2)?;
         assert_eq!(letters[0].payload(), Some(b"\xffpoison".as_slice()));
         assert_eq!(letters[1].payload(), None);
         for (letter, offset) in letters.iter().zip([3, 4]) {

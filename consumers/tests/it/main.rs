@@ -1,22 +1,28 @@
 //! The projections, their tools and their audit, against the real services. Every test has a log and a database of
 //! its own; run `cargo stack up` first.
 
+mod facts;
 mod mixture;
 mod patience;
+mod paying;
 mod process;
 mod records;
+mod shop_mixture;
+mod shop_records;
 mod tables;
 mod world;
 
 mod accounts;
 mod auditing;
 mod dead_letters;
+mod dispatching;
 mod fencing;
 mod founding;
 mod histories;
 mod outages;
 mod projecting;
 mod rebuilding;
+mod relay;
 mod replays;
 mod seeding;
 mod sharing;

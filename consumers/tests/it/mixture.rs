@@ -8,21 +8,21 @@ use crate::{
 use schemas::{Fingerprint, Record, Topic, Uuid, records::SignedUp};
 
 /// Numbers that repeat with their seed (xorshift64*).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
     }
 
-    fn from(&mut self, start: i64, end: i64) -> i64 {
+    pub(crate) fn from(&mut self, start: i64, end: i64) -> i64 {
         start + self.below((end - start) as u64) as i64
     }
 
-    fn envelope(&mut self) -> Envelope {
+    pub(crate) fn envelope(&mut self) -> Envelope {
         let key = self.below(3);
         let id = Uuid::from_u128(u128::from(self.below(u64::MAX)) << 64 | u128::from(self.below(u64::MAX)));
         (id, (key > 0).then_some(Fingerprint([key as u8; 16])))

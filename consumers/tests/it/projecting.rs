@@ -3,8 +3,12 @@
 use crate::{
     mixture::mixture,
     records::{campaign, claim, extend, fresh, guest_of, open},
-    world::in_world,
+    shop_mixture::{every_group, shop_mixture, until_expired},
+    tables::ShopRows,
+    world::{in_bare_world, in_world},
 };
+use consumers::{audit, config::Config};
+use migrations::entity::orders;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_of_everything_ends_up_as_its_replay_says_in_any_batches() -> anyhow::Result<()> {
@@ -12,7 +16,7 @@ async fn a_log_of_everything_ends_up_as_its_replay_says_in_any_batches() -> anyh
         let mut mixture = mixture(world, 20_261_120, 900).await?;
         world.expect_dead_letters(2 * mixture.malformed);
         // Small batches, while the log grows.
-        let small = consumers::config::Config { batch_records: 7, ..world.config.clone() };
+        let small = Config { batch_records: 7, ..world.config.clone() };
         let process = world.start_with(small).await?;
         while !mixture.entries.is_empty() {
             let rest = mixture.entries.split_off(mixture.entries.len().min(150));
@@ -27,6 +31,46 @@ async fn a_log_of_everything_ends_up_as_its_replay_says_in_any_batches() -> anyh
         // Large ones, from the beginning.
         world.empty().await?;
         let process = world.start().await?;
+        world.clean_audit().await?;
+        process.stop().await?;
+        assert_eq!(world.rows().await?, grown);
+        Ok(())
+    })
+    .await
+}
+
+fn assert_has_everything(report: &audit::Report, shop: &ShopRows) {
+    let audit::Orders { paid, expired, open, .. } = report.orders;
+    assert!(paid > 20 && expired > 20 && open > 5, "{report}");
+    let audit::Facts { captured, declined, requested, .. } = report.facts;
+    assert!(captured == paid && requested == paid && declined > 20, "{report}");
+    assert!(shop.redemptions.len() > 5 && shop.products.len() > 5 && shop.logs.len() > 50, "{shop:?}");
+    let several = shop.items.iter().filter(|item| item.id % 128 > 0).count();
+    assert!(several > 20 && shop.orders.iter().any(|order| order.status == orders::EXPIRED), "{shop:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_of_everything_ends_up_as_its_replay_says_in_any_batches() -> anyhow::Result<()> {
+    in_bare_world(async |world| {
+        world.found_with_ttl(1_500).await?;
+        let mut mixture = shop_mixture(world, 20_261_121, 900).await?;
+        world.expect_dead_letters(2 * mixture.malformed);
+        let malformed = mixture.malformed;
+        // Small batches, while the log grows.
+        let process = world.start_with(Config { batch_records: 7, ..every_group(world) }).await?;
+        for _ in 0..4 {
+            world.append_entries(mixture.first(150).entries).await?;
+        }
+        until_expired(world).await?;
+        world.append_entries(mixture.entries).await?;
+        let report = world.clean_audit().await?;
+        assert_eq!(report.partitions.iter().map(|p| p.dead).sum::<u64>(), malformed);
+        process.stop().await?;
+        let grown = world.rows().await?;
+        assert_has_everything(&report, &grown.shop);
+        // Large ones, from the beginning.
+        world.empty().await?;
+        let process = world.start_with(every_group(world)).await?;
         world.clean_audit().await?;
         process.stop().await?;
         assert_eq!(world.rows().await?, grown);

@@ -2,12 +2,26 @@
 
 use crate::{
     records::{fresh, guest_of, open},
+    tables::ShopRows,
     world::in_world,
 };
 use consumers::tools::seed;
+use migrations::entity::orders;
 
 async fn refusal(config: &consumers::config::Config) -> String {
     seed::run(config).await.map_or_else(|error| format!("{error:#}"), |()| "not refused".to_owned())
+}
+
+fn assert_is_the_sample_shop(shop: &ShopRows) {
+    let balances: Vec<_> = shop.balances.iter().map(|row| (row.user_id, row.balance)).collect();
+    assert_eq!(balances, [(1, 100_000), (2, 50_000), (3, 200_000), (4, 0), (5, 500_000)]);
+    let stocks: Vec<_> = shop.options.iter().map(|row| (row.id, row.stock, row.reserved)).collect();
+    let listed = (1..=20).map(|id| (id, 100_000, 0)).chain([(21, 0, 0)]);
+    assert_eq!(stocks, listed.collect::<Vec<_>>());
+    let withdrawn: Vec<_> = shop.products.iter().filter(|row| !row.available).map(|row| row.id).collect();
+    assert_eq!(withdrawn, [10]);
+    let orders: Vec<_> = shop.orders.iter().map(|row| (row.id, row.status)).collect();
+    assert_eq!(orders, (1..=10).map(|id| (id, orders::PAID)).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,7 +29,12 @@ async fn seeding_twice_changes_nothing() -> anyhow::Result<()> {
     in_world(async |world| {
         seed::run(&world.config).await?;
         let once = world.ends().await?;
-        assert_eq!(once.iter().sum::<u64>(), 13 + 5 + 2, "rules, users, a coupon and a campaign");
+        let shop = 11 + 5 + 2 * 10;
+        assert_eq!(
+            once.iter().sum::<u64>(),
+            13 + 5 + 2 + shop,
+            "rules, users, a coupon and a campaign; products, balances, orders with their payments"
+        );
         seed::run(&world.config).await?;
         assert_eq!(world.ends().await?, once);
         let process = world.start().await?;
@@ -27,6 +46,7 @@ async fn seeding_twice_changes_nothing() -> anyhow::Result<()> {
         assert_eq!(coupons, [(1, "TESTCOUPON", 10_000_000), (9, "apply", 100)]);
         let campaigns: Vec<_> = rows.campaigns.iter().map(|c| (c.name.as_str(), c.coupon_id)).collect();
         assert_eq!(campaigns, [("apply", 9)]);
+        assert_is_the_sample_shop(&rows.shop);
         Ok(())
     })
     .await

@@ -1,12 +1,11 @@
 //! All rows of a database, to be compared, emptied, kept and put back.
 
 use crate::world::World;
-use migrations::entity::{campaigns, coupons, projection_offset, user_coupons, users};
-use sea_orm::ConnectionTrait;
-use sea_orm::{EntityTrait, QueryOrder, TransactionTrait};
-
-/// Tables that a projection writes.
-pub(crate) const TABLES: [&str; 5] = ["users", "coupons", "campaigns", "user_coupons", "projection_offset"];
+use migrations::entity::{
+    balance_logs, balances, campaigns, coupon_redemptions, coupons, order_items, orders, product_options,
+    products, projection_offset, user_coupons, users,
+};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryOrder, Statement, TransactionTrait};
 
 /// Everything that the log decides; epochs are not among it.
 #[derive(Debug, PartialEq)]
@@ -15,33 +14,72 @@ pub(crate) struct Rows {
     pub(crate) coupons: Vec<coupons::Model>,
     pub(crate) campaigns: Vec<campaigns::Model>,
     pub(crate) claims: Vec<user_coupons::Model>,
+    pub(crate) shop: ShopRows,
     pub(crate) places: Vec<(String, i32, projection_offset::Progress)>,
 }
 
+/// What the log decides of the shop; the outbox is emptied by the relay, so it is not among it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ShopRows {
+    pub(crate) products: Vec<products::Model>,
+    pub(crate) options: Vec<product_options::Model>,
+    pub(crate) orders: Vec<orders::Model>,
+    pub(crate) items: Vec<order_items::Model>,
+    pub(crate) redemptions: Vec<coupon_redemptions::Model>,
+    pub(crate) balances: Vec<balances::Model>,
+    pub(crate) logs: Vec<balance_logs::Model>,
+}
+
+/// More rows than any test has.
+const ALL: u64 = u64::MAX >> 1;
+
 impl World {
+    async fn shop_rows(&self) -> anyhow::Result<ShopRows> {
+        let db = &self.db;
+        Ok(ShopRows {
+            products: products::page(db, 0, ALL).await?,
+            options: product_options::page(db, 0, ALL).await?,
+            orders: orders::page(db, 0, ALL).await?,
+            items: order_items::page(db, 0, ALL).await?,
+            redemptions: coupon_redemptions::page(db, 0, ALL).await?,
+            balances: balances::page(db, 0, ALL).await?,
+            logs: balance_logs::page(db, 0, ALL).await?,
+        })
+    }
+
     /// Every row there is.
     pub(crate) async fn rows(&self) -> anyhow::Result<Rows> {
         use projection_offset::Column;
         let places = projection_offset::Entity::find().order_by_asc(Column::Topic);
         let places = places.order_by_asc(Column::PartitionId).all(&self.db).await?;
         Ok(Rows {
-            users: users::page(&self.db, 0, u64::MAX >> 1).await?,
+            users: users::page(&self.db, 0, ALL).await?,
             coupons: coupons::all(&self.db).await?,
             campaigns: campaigns::all(&self.db).await?,
-            claims: user_coupons::page(&self.db, 0, u64::MAX >> 1).await?,
+            claims: user_coupons::page(&self.db, 0, ALL).await?,
+            shop: self.shop_rows().await?,
             places: places.into_iter().map(|p| (p.topic.clone(), p.partition_id, p.progress())).collect(),
         })
     }
 
+    /// Tables that a group writes.
+    pub(crate) async fn tables(&self) -> anyhow::Result<Vec<String>> {
+        let sql = r"SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
+                    AND TABLE_NAME NOT LIKE 'kept\_%' AND TABLE_NAME <> 'seaql_migrations' ORDER BY TABLE_NAME";
+        let rows = self.db.query_all_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "name")?)).collect()
+    }
+
     /// Drops every table and makes them anew.
     pub(crate) async fn empty(&self) -> anyhow::Result<()> {
-        self.sql(&format!("DROP TABLE {}, seaql_migrations", TABLES.join(", "))).await?;
+        let tables = self.tables().await?;
+        self.sql(&format!("DROP TABLE {}, seaql_migrations", tables.join(", "))).await?;
         Ok(migrations::up(&self.db).await?)
     }
 
     /// Keeps a copy of every row.
     pub(crate) async fn keep_copy(&self) -> anyhow::Result<()> {
-        for table in TABLES {
+        for table in self.tables().await? {
             self.sql(&format!("CREATE TABLE kept_{table} SELECT * FROM {table}")).await?;
         }
         Ok(())
@@ -50,7 +88,7 @@ impl World {
     /// Puts the copy in the place of what is there, at once, as a restore of an older backup would.
     pub(crate) async fn put_back_copy(&self) -> anyhow::Result<()> {
         let transaction = self.db.begin().await?;
-        for table in TABLES {
+        for table in self.tables().await? {
             transaction.execute_unprepared(&format!("DELETE FROM {table}")).await?;
             let put = format!("INSERT INTO {table} SELECT * FROM kept_{table}");
             transaction.execute_unprepared(&put).await?;

@@ -147,8 +147,12 @@ impl World {
         })
     }
 
-    /// What `init` does, without its caution: `founding.rs` tests that one.
     async fn found(&self) -> anyhow::Result<()> {
+        self.found_with_ttl(600_000).await
+    }
+
+    /// What `init` does, without its caution: `founding.rs` tests that one. Unpaid orders live as long as said here.
+    pub(crate) async fn found_with_ttl(&self, order_ttl_ms: i64) -> anyhow::Result<()> {
         let admin = self.admin()?;
         let mut topics = Vec::new();
         let prefix = &self.config.topic_prefix;
@@ -170,7 +174,8 @@ impl World {
         for made in admin.create_topics(&topics, &AdminOptions::new()).await? {
             made.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
         }
-        let rules = RulesActivated { schemas: schemas_of_the_registry().await?, ..self.rules(1)? };
+        let schemas = schemas_of_the_registry().await?;
+        let rules = RulesActivated { schemas, order_ttl_ms, ..self.rules(1)? };
         let codec = Codec::new(&rules.schemas)?;
         let mut entries = Vec::new();
         for topic in Topic::ALL {

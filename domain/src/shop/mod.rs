@@ -279,10 +279,12 @@ pub struct Decline {
 }
 
 impl Decline {
-    /// Whether other systems hear of it: an order that is not there, or somebody else's, is nobody's business.
+    /// Whether other systems hear of it. An order that is not there, or somebody else's, is nobody's business; of one
+    /// that is paid they have heard, and whether another payment of it is appended at all is chance: whoever folded the
+    /// first one answers the second without a record.
     #[must_use]
     pub const fn is_fact(&self) -> bool {
-        !matches!(self.refusal, Refusal::OrderNotFound | Refusal::NotYours)
+        !matches!(self.refusal, Refusal::OrderNotFound | Refusal::NotYours | Refusal::AlreadyPaid)
     }
 }
 

@@ -1,0 +1,71 @@
+//! The topics of facts from a test's side: all that stands there, and a hand to append to them.
+
+use crate::{patience::PATIENCE, world::World};
+use chassis::kafka;
+use consumers::dispatch::Journal;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+};
+use schemas::{Fact, FactTopic, codec::FactCodec};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// A fact and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) partition: i32,
+    pub(crate) key: String,
+    pub(crate) fact: Fact,
+}
+
+impl World {
+    /// The codec of the log's facts.
+    pub(crate) async fn fact_codec(&self) -> anyhow::Result<Arc<FactCodec>> {
+        Ok(Arc::new(FactCodec::new(&self.foundation().await?.schemas)?))
+    }
+
+    /// Appends facts as a dispatcher, an ingress or an operator would, in order.
+    pub(crate) async fn append_facts(&self, facts: &[Fact]) -> anyhow::Result<()> {
+        let journal = Journal::new(&self.config, self.fact_codec().await?)?;
+        for fact in facts {
+            journal.append(fact).await?;
+        }
+        Ok(())
+    }
+
+    /// All facts of a topic as other systems read them, partition by partition.
+    pub(crate) async fn facts(&self, topic: FactTopic) -> anyhow::Result<Vec<Standing>> {
+        let codec = self.fact_codec().await?;
+        let (config, name) = (self.config.clone(), topic.name(&self.config.topic_prefix));
+        let read = move || {
+            let mut settings = kafka::reader(&config.kafka, &config.instance);
+            settings.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
+            let consumer: BaseConsumer = settings.create()?;
+            let mut list = TopicPartitionList::new();
+            for partition in 0..topic.partitions() {
+                list.add_partition_offset(&name, partition, Offset::Beginning)?;
+            }
+            consumer.assign(&list)?;
+            drop(list);
+            let mut left: BTreeSet<i32> = (0..topic.partitions()).collect();
+            let mut found = Vec::new();
+            while !left.is_empty() {
+                match consumer.poll(PATIENCE).ok_or_else(|| anyhow::anyhow!("{name} does not end"))? {
+                    Ok(message) => {
+                        let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
+                        let fact = codec.decode(topic, message.payload())?;
+                        found.push(Standing { partition: message.partition(), key, fact });
+                    }
+                    Err(KafkaError::PartitionEOF(partition)) => {
+                        left.remove(&partition);
+                    }
+                    Err(error) => anyhow::bail!(error),
+                }
+            }
+            found.sort_by_key(|standing| standing.partition);
+            Ok(found)
+        };
+        tokio::task::spawn_blocking(read).await?
+    }
+}
