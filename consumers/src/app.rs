@@ -4,8 +4,9 @@ use crate::{
     audit,
     companions::Companions,
     config::Config,
+    controls::{Plane, Unit, Units, all_groups},
     dispatch::Dispatches,
-    group::{Folding, Group, GroupStatus, Work},
+    group::{Folding, Group, GroupStatus, OpenPartitions, Work},
     log,
     projection::Projection,
 };
@@ -21,39 +22,39 @@ use chassis::{
     serve::{self, Limits},
     shutdown::CancellationToken,
 };
+use control::tail::View;
 use domain::{accounts::Accounts, coupons::Coupons, shop::Shop};
 use metrics_exporter_prometheus::PrometheusHandle;
-use parking_lot::Mutex;
-use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinSet};
-
-type Statuses = BTreeMap<&'static str, Arc<Mutex<GroupStatus>>>;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 /// A built consumers process that has joined no group yet.
 pub struct App {
     config: Config,
-    db: DatabaseConnection,
-    statuses: Arc<Statuses>,
+    plane: Plane,
     companions: Companions,
     metrics: Option<PrometheusHandle>,
 }
 
 struct Working {
     instance: String,
-    statuses: Arc<Statuses>,
+    units: Units,
+    view: View,
     companions: Companions,
 }
 
 impl Condition for Working {
     fn health(&self) -> Value {
         let groups: BTreeMap<_, _> = self
-            .statuses
+            .units
             .iter()
-            .map(|(group, status)| {
-                let GroupStatus { next_offsets, stopped, held } = status.lock().clone();
-                (*group, json!({"nextOffsets": next_offsets, "stopped": stopped, "held": held}))
+            .map(|(group, unit)| {
+                let GroupStatus { next_offsets, stopped, held, report } = unit.status.lock().clone();
+                let paused = report.is_pausing();
+                let said =
+                    json!({"nextOffsets": next_offsets, "stopped": stopped, "held": held, "paused": paused});
+                (*group, said)
             })
             .collect();
         let (relay, dispatch) = self.companions.health();
@@ -64,8 +65,12 @@ impl Condition for Working {
     }
 
     fn ready(&self) -> Result<(), String> {
-        for (group, status) in self.statuses.iter() {
-            let status = status.lock();
+        if self.view.state().is_none() {
+            let trouble = self.view.trouble().unwrap_or_default();
+            return Err(format!("control was not read, so everything is paused: {trouble}"));
+        }
+        for (group, unit) in &self.units {
+            let status = unit.status.lock();
             if let Some(held) = &status.held {
                 return Err(format!("{group} holds: {held}"));
             }
@@ -83,21 +88,20 @@ impl App {
     /// # Errors
     /// A setting or a log that does not fit.
     pub async fn build(config: Config, metrics: Option<PrometheusHandle>) -> anyhow::Result<Self> {
-        let mut statuses = Statuses::new();
+        let mut groups = Vec::new();
         for group in Config::list(&config.groups) {
-            let known = [Accounts::GROUP, Coupons::GROUP, Shop::GROUP, Dispatches::GROUP];
+            let known = all_groups().map(|(known, _)| known);
             let Some(name) = known.into_iter().find(|known| *known == group) else {
                 bail!("TIDEMARK_GROUPS names {group:?}; the groups are {}", known.join(", "));
             };
-            statuses.insert(name, Arc::default());
+            groups.push(name);
         }
         let look = config.clone();
         let rules =
             tokio::task::spawn_blocking(move || log::foundation(&look, &log::reader(&look)?)).await??;
-        let db = config.writer_pool().await.context("TIDEMARK_DATABASE_URL")?;
-        let groups: Vec<_> = statuses.keys().copied().collect();
-        let companions = Companions::new(&config, &db, &rules.schemas, &groups)?;
-        Ok(Self { config, db, statuses: Arc::new(statuses), companions, metrics })
+        let plane = Plane::open(&config, &groups).await?;
+        let companions = Companions::new(&config, plane.units(), &rules.schemas)?;
+        Ok(Self { config, plane, companions, metrics })
     }
 
     /// Works until shutdown or until a group cannot go on.
@@ -106,37 +110,29 @@ impl App {
     /// Why the process must end.
     pub async fn run(self, admin: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut groups: JoinSet<anyhow::Result<()>> = JoinSet::new();
-        for (name, status) in self.statuses.iter() {
-            let (config, db, status) = (self.config.clone(), self.db.clone(), status.clone());
-            let shutdown = shutdown.clone();
+        let mut tasks = JoinSet::new();
+        self.plane.start(&mut tasks, &shutdown)?;
+        for (name, unit) in self.plane.units() {
             match *name {
-                Accounts::GROUP => {
-                    let group = Group::<Folding<Accounts>>::join(config, db, status)?;
-                    groups.spawn(async move { Ok(group.run(shutdown).await?) });
-                }
+                Accounts::GROUP => drop(self.join::<Folding<Accounts>>(unit, &mut groups, &shutdown)?),
                 Shop::GROUP => {
-                    let group = Group::<Folding<Shop>>::join(config, db, status)?;
-                    if let Some(relay) = self.companions.relay(group.open_partitions()) {
+                    let open = self.join::<Folding<Shop>>(unit, &mut groups, &shutdown)?;
+                    if let Some(relay) = self.companions.relay(open) {
                         let shutdown = shutdown.clone();
                         groups.spawn(async move { Ok(relay.run(shutdown).await?) });
                     }
-                    groups.spawn(async move { Ok(group.run(shutdown).await?) });
                 }
                 Dispatches::GROUP => {
-                    let group = Group::<Dispatches>::join(config, db, status)?;
-                    if let Some(dispatcher) = self.companions.dispatcher(group.open_partitions()) {
+                    let open = self.join::<Dispatches>(unit, &mut groups, &shutdown)?;
+                    if let Some(dispatcher) = self.companions.dispatcher(open) {
                         let shutdown = shutdown.clone();
                         groups.spawn(async move {
                             dispatcher.run(shutdown).await;
                             Ok(())
                         });
                     }
-                    groups.spawn(async move { Ok(group.run(shutdown).await?) });
                 }
-                _ => {
-                    let group = Group::<Folding<Coupons>>::join(config, db, status)?;
-                    groups.spawn(async move { Ok(group.run(shutdown).await?) });
-                }
+                _ => drop(self.join::<Folding<Coupons>>(unit, &mut groups, &shutdown)?),
             }
         }
         let limits = Limits { drain_timeout: Duration::from_secs(2), ..Limits::default() };
@@ -151,20 +147,37 @@ impl App {
             tracing::error!(%error, "the process ends");
         }
         server.await.context("the admin server")?;
-        self.db.close().await.ok();
+        while tasks.join_next().await.is_some() {}
+        self.plane.close().await;
         ended
+    }
+
+    /// Joins a group; answers its open partitions.
+    fn join<W: Work>(
+        &self,
+        unit: &Unit,
+        groups: &mut JoinSet<anyhow::Result<()>>,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<watch::Receiver<OpenPartitions>> {
+        let (config, pool, status) = (self.config.clone(), unit.pool.clone(), unit.status.clone());
+        let group = Group::<W>::join(config, pool, status, self.plane.controls())?;
+        let open = group.open_partitions();
+        let shutdown = shutdown.clone();
+        groups.spawn(async move { Ok(group.run(shutdown).await?) });
+        Ok(open)
     }
 
     fn admin_router(&self) -> Router {
         let condition = Arc::new(Working {
             instance: self.config.instance.clone(),
-            statuses: self.statuses.clone(),
+            units: self.plane.units().clone(),
+            view: self.plane.view(),
             companions: self.companions.clone(),
         });
         let config = self.config.clone();
         let conservation = move || async move { conservation(config).await };
         let guarded = Router::new().route("/api/audit/conservation", get(conservation));
-        let guarded = guarded.merge(self.companions.routes());
+        let guarded = guarded.merge(self.companions.routes()).merge(self.plane.routes(&all_groups()));
         let guarded = admin::guarded(guarded, &self.config.admin_token, refuse);
         admin::open_routes(condition, self.metrics.clone()).merge(guarded)
     }

@@ -3,6 +3,7 @@
 
 use crate::{
     config::Config,
+    controls::Units,
     dispatch::{
         DispatchStatus, Dispatcher, Dispatches, Journal, Partner, Parts, Schedule,
         admin::{self, Office},
@@ -17,7 +18,6 @@ use axum::Router;
 use domain::shop::Shop;
 use parking_lot::Mutex;
 use schemas::{codec::FactCodec, records::RegisteredSchema};
-use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Companions {
     config: Config,
-    db: DatabaseConnection,
+    units: Units,
     codec: Arc<FactCodec>,
     relay: Option<Arc<Mutex<RelayStatus>>>,
     dispatch: Option<Dispatching>,
@@ -45,35 +45,33 @@ impl Companions {
     ///
     /// # Errors
     /// A setting that makes no sense.
-    pub fn new(
-        config: &Config,
-        db: &DatabaseConnection,
-        listed: &[RegisteredSchema],
-        groups: &[&str],
-    ) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, units: &Units, listed: &[RegisteredSchema]) -> anyhow::Result<Self> {
         let codec = Arc::new(FactCodec::new(listed)?);
-        let relay = groups.contains(&Shop::GROUP).then(Arc::default);
-        let dispatch = if groups.contains(&Dispatches::GROUP) {
+        let relay = units.contains_key(Shop::GROUP).then(Arc::default);
+        let dispatch = if units.contains_key(Dispatches::GROUP) {
             Some(Dispatching::new(config, codec.clone())?)
         } else {
             None
         };
-        Ok(Self { config: config.clone(), db: db.clone(), codec, relay, dispatch })
+        Ok(Self { config: config.clone(), units: units.clone(), codec, relay, dispatch })
     }
 
     /// The relay beside the group with these open partitions.
     #[must_use]
     pub fn relay(&self, open: watch::Receiver<OpenPartitions>) -> Option<Relay> {
         let status = self.relay.clone()?;
-        Some(Relay::new(self.config.clone(), self.db.clone(), self.codec.clone(), open, status))
+        let unit = self.units.get(Shop::GROUP)?.clone();
+        Some(Relay::new(self.config.clone(), unit, self.codec.clone(), open, status))
     }
 
     /// The dispatcher beside the group with these open partitions; none where there is nobody to tell.
     #[must_use]
     pub fn dispatcher(&self, open: watch::Receiver<OpenPartitions>) -> Option<Dispatcher> {
         let dispatching = self.dispatch.clone()?;
+        let unit = self.units.get(Dispatches::GROUP)?.clone();
         let parts = Parts {
-            db: self.db.clone(),
+            pool: unit.pool,
+            activity: unit.activity,
             journal: dispatching.journal,
             partner: dispatching.partner?,
             schedule: dispatching.schedule,
@@ -86,10 +84,11 @@ impl Companions {
 
     /// Routes for operators; for behind the bearer token.
     pub fn routes(&self) -> Router {
-        let office = self
-            .dispatch
-            .as_ref()
-            .map(|dispatching| Office { db: self.db.clone(), journal: dispatching.journal.clone() });
+        let unit = self.units.get(Dispatches::GROUP);
+        let office = self.dispatch.as_ref().zip(unit).map(|(dispatching, unit)| Office {
+            pool: unit.pool.clone(),
+            journal: dispatching.journal.clone(),
+        });
         office.map_or_else(Router::new, admin::routes)
     }
 

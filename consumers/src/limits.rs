@@ -20,6 +20,10 @@ pub const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// Before a partition that could not be opened is tried again.
 pub const REOPEN_PAUSE: Duration = Duration::from_millis(500);
+/// Whether a database takes writes must be known within this.
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest pause between two transactions of a partition that comes back slowly.
+pub const MAX_RAMP_PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks whether MySQL still says of resting partitions what is believed.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// A client may need this long after an assignment until it accepts a seek.

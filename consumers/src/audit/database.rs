@@ -7,7 +7,8 @@ use migrations::entity::{
     outbox, platform_events, product_options, products, projection_offset, user_coupons, users,
 };
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, PrimaryKeyTrait,
+    TransactionTrait,
 };
 use std::{collections::BTreeMap, fmt::Debug, future::Future};
 
@@ -46,12 +47,20 @@ pub async fn places(db: &DatabaseConnection) -> Result<Vec<projection_offset::Mo
     projection_offset::Entity::find().all(db).await
 }
 
-/// All rows of a table, page by page: each begins after the last key of the one before it.
-async fn all<T, P>(page: impl Fn(u64) -> P, key: impl Fn(&T) -> u64) -> Result<BTreeMap<u64, T>, DbErr>
+/// All rows of a table, page by page: each begins after the last key of the one before it. Nothing of ours has key 0,
+/// so a row that has it is looked for by itself.
+async fn all<E, P>(
+    tx: &DatabaseTransaction,
+    page: impl Fn(u64) -> P,
+    key: impl Fn(&E::Model) -> u64,
+) -> Result<BTreeMap<u64, E::Model>, DbErr>
 where
-    P: Future<Output = Result<Vec<T>, DbErr>>,
+    E: EntityTrait,
+    P: Future<Output = Result<Vec<E::Model>, DbErr>>,
+    u64: Into<<E::PrimaryKey as PrimaryKeyTrait>::ValueType>,
 {
-    let mut rows = BTreeMap::new();
+    let mut rows: BTreeMap<u64, E::Model> = BTreeMap::new();
+    rows.extend(E::find_by_id(0_u64).one(tx).await?.map(|row| (0, row)));
     loop {
         let after = rows.last_key_value().map_or(0, |(id, _)| *id);
         let found = page(after).await?;
@@ -72,12 +81,19 @@ impl Snapshot {
         let tx = &snapshot;
         let taken = Self {
             places: projection_offset::Entity::find().all(tx).await?,
-            users: all(|after| users::page(tx, after, PAGE_ROWS), |row| row.id).await?,
-            claims: all(|after| user_coupons::page(tx, after, PAGE_ROWS), |row| row.id).await?,
+            users: all::<users::Entity, _>(tx, |after| users::page(tx, after, PAGE_ROWS), |row| row.id)
+                .await?,
+            claims: all::<user_coupons::Entity, _>(
+                tx,
+                |after| user_coupons::page(tx, after, PAGE_ROWS),
+                |row| row.id,
+            )
+            .await?,
             coupons: coupons::all(tx).await?.into_iter().map(|row| (row.id, row)).collect(),
             campaigns: campaigns::all(tx).await?.into_iter().map(|row| (row.name, row.coupon_id)).collect(),
             shop: ShopRows::take(tx).await?,
-            dispatches: all(
+            dispatches: all::<external_dispatches::Entity, _>(
+                tx,
                 |after| external_dispatches::page(tx, None, after, PAGE_ROWS),
                 |row| row.order_id,
             )
@@ -130,19 +146,51 @@ async fn events(tx: &DatabaseTransaction) -> Result<BTreeMap<String, platform_ev
 impl ShopRows {
     async fn take(tx: &DatabaseTransaction) -> Result<Self, DbErr> {
         Ok(Self {
-            products: all(|after| products::page(tx, after, PAGE_ROWS), |row| row.id).await?,
-            options: all(|after| product_options::page(tx, after, PAGE_ROWS), |row| row.id).await?,
-            orders: all(|after| orders::page(tx, after, PAGE_ROWS), |row| row.id).await?,
-            items: all(|after| order_items::page(tx, after, PAGE_ROWS), |row| row.id).await?,
-            redemptions: all(
+            products: all::<products::Entity, _>(
+                tx,
+                |after| products::page(tx, after, PAGE_ROWS),
+                |row| row.id,
+            )
+            .await?,
+            options: all::<product_options::Entity, _>(
+                tx,
+                |after| product_options::page(tx, after, PAGE_ROWS),
+                |row| row.id,
+            )
+            .await?,
+            orders: all::<orders::Entity, _>(tx, |after| orders::page(tx, after, PAGE_ROWS), |row| row.id)
+                .await?,
+            items: all::<order_items::Entity, _>(
+                tx,
+                |after| order_items::page(tx, after, PAGE_ROWS),
+                |row| row.id,
+            )
+            .await?,
+            redemptions: all::<coupon_redemptions::Entity, _>(
+                tx,
                 |after| coupon_redemptions::page(tx, after, PAGE_ROWS),
                 |row| row.user_coupon_id,
             )
             .await?,
-            balances: all(|after| balances::page(tx, after, PAGE_ROWS), |row| row.user_id).await?,
-            logs: all(|after| balance_logs::page(tx, after, PAGE_ROWS), |row| row.id).await?,
-            // Offset 0 holds the rules, so nothing is decided there.
-            outbox: all(|after| outbox::page(tx, after + 1, PAGE_ROWS), |row| row.source_offset).await?,
+            balances: all::<balances::Entity, _>(
+                tx,
+                |after| balances::page(tx, after, PAGE_ROWS),
+                |row| row.user_id,
+            )
+            .await?,
+            logs: all::<balance_logs::Entity, _>(
+                tx,
+                |after| balance_logs::page(tx, after, PAGE_ROWS),
+                |row| row.id,
+            )
+            .await?,
+            // Its pages begin at an offset, not after it.
+            outbox: all::<outbox::Entity, _>(
+                tx,
+                |after| outbox::page(tx, after + 1, PAGE_ROWS),
+                |row| row.source_offset,
+            )
+            .await?,
         })
     }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 use chassis::log_reader::LogReader;
 use domain::{
-    Verdict,
+    Header, Verdict,
     accounts::AccountChange,
     coupons::{Coupon, CouponChange},
     shop::ShopChange,
@@ -116,6 +116,8 @@ pub struct Replay {
     pub dead: u64,
     /// Digest before each offset that was wanted, and before the one that MySQL waits for.
     pub digests: BTreeMap<u64, u64>,
+    /// What a partition carries from record to record, before the offset that MySQL waits for.
+    pub header: Option<Header>,
     /// Why the replay stopped before the end.
     pub stopped: Option<String>,
 }
@@ -137,7 +139,7 @@ impl Expected {
     {
         wanted.insert(applied);
         let mut digests = BTreeMap::from([(0, 0)]);
-        let (mut dead, mut changes) = (0, Vec::new());
+        let (mut dead, mut changes, mut header) = (0, Vec::new(), None);
         let replayed = replay::<S>(reader, topic, partition, |raw, decision, fold| {
             fold.changes(decision, &mut changes);
             if raw.offset < applied {
@@ -145,6 +147,9 @@ impl Expected {
                 changes.drain(..).for_each(|change| self.take(change));
             } else {
                 changes.drain(..).for_each(|change| self.take_later(change));
+            }
+            if raw.offset + 1 == applied {
+                header = Some(fold.header().clone());
             }
             if wanted.contains(&(raw.offset + 1)) {
                 digests.insert(raw.offset + 1, fold.header().digest);
@@ -154,6 +159,15 @@ impl Expected {
         if let Some(rules) = fold.rules() {
             self.opening_balance = rules.opening_balance.unsigned_abs();
         }
-        Ok(Replay { group: S::GROUP, topic: topic.to_owned(), partition, end, dead, digests, stopped })
+        Ok(Replay {
+            group: S::GROUP,
+            topic: topic.to_owned(),
+            partition,
+            end,
+            dead,
+            digests,
+            header,
+            stopped,
+        })
     }
 }

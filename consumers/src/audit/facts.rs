@@ -69,7 +69,7 @@ fn asked_rightly(row: &outbox::Model, requests: &Requests, report: &mut Report) 
             total: row.total as i64,
             discount: row.discount as i64,
             paid: row.paid as i64,
-            at_ms: if found.redriven { found.at_ms } else { row.at_ms },
+            at_ms: row.at_ms,
             redriven: found.redriven,
         };
         if *found != wanted {

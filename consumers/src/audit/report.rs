@@ -4,6 +4,7 @@ use super::{
     expected::Replay,
     sections::{Facts, Money, Orders, Stock},
 };
+use domain::Header;
 use migrations::entity::projection_offset;
 use serde::Serialize;
 use std::{fmt, time::Duration};
@@ -110,7 +111,7 @@ impl Report {
     }
 
     pub(super) fn partition(&mut self, replay: &Replay, place: Option<&projection_offset::Model>) {
-        let Replay { topic, partition, end, dead, digests, stopped, .. } = replay;
+        let Replay { topic, partition, end, dead, digests, header, stopped, .. } = replay;
         let at = format!("{topic}-{partition}");
         if let Some(reason) = stopped {
             self.finding(format!("{at} cannot be replayed {reason}"));
@@ -126,6 +127,13 @@ impl Report {
         if digests.get(&next).is_some_and(|digest| *digest != stored) {
             self.finding(format!("{at}: MySQL's digest at offset {next} is not the replay's"));
         }
+        if let (Some(header), Some(place)) = (header, place) {
+            for (name, says, stored) in carried(header, place).into_iter().filter(|(_, a, b)| a != b) {
+                self.finding(format!(
+                    "{at}: MySQL's {name} at offset {next} is {stored:?}, the replay's {says:?}"
+                ));
+            }
+        }
         self.partitions.push(PartitionReport {
             topic: topic.clone(),
             partition: *partition,
@@ -139,6 +147,21 @@ impl Report {
     pub(super) fn finish(&mut self) {
         self.clean = self.findings.is_empty();
     }
+}
+
+/// What a partition carries from record to record beside its digest: by the replay, and in MySQL.
+fn carried(
+    header: &Header,
+    place: &projection_offset::Model,
+) -> [(&'static str, Option<i128>, Option<i128>); 5] {
+    let of = |value: u64| Some(i128::from(value));
+    [
+        ("clock_ms", Some(header.clock_ms.into()), Some(place.clock_ms.into())),
+        ("earliest_due_ms", header.earliest_due_ms.map(i128::from), place.earliest_due_ms.map(i128::from)),
+        ("next_seq", of(header.next_seq), of(place.next_seq)),
+        ("rules", Some(header.rules.into()), Some(place.rules.into())),
+        ("last_record_hash", of(header.last_record_hash), of(u64::from_be_bytes(place.last_record_hash.0))),
+    ]
 }
 
 impl fmt::Display for Report {

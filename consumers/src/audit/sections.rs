@@ -24,13 +24,13 @@ pub struct Money {
 #[serde(rename_all = "camelCase")]
 pub struct Stock {
     /// Units ever put in stock, less those taken away.
-    pub listed: u64,
+    pub listed: u128,
     /// Units in stock, reserved ones included.
-    pub stock: u64,
+    pub stock: u128,
     /// Units sold.
-    pub sold: u64,
+    pub sold: u128,
     /// Units promised to open orders.
-    pub reserved: u64,
+    pub reserved: u128,
     /// Whether each option's `stock + sold = listed`, with `sold` what paid orders hold and `reserved` what open ones do.
     pub balanced: bool,
 }

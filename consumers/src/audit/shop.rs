@@ -63,21 +63,22 @@ fn money(rows: &ShopRows, expected: &Expected) -> Money {
 
 /// Every option by itself: one that has too much must not hide one that has too little.
 fn stock(rows: &ShopRows, report: &mut Report) {
-    // (reserved, sold) by the lines of orders.
-    let mut held: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    // (reserved, sold) by the lines of orders; wide, for whatever a wrong row says must not end the audit.
+    let mut held: BTreeMap<u64, (u128, u128)> = BTreeMap::new();
     for item in rows.items.values() {
         let order_items::Model { product_option_id, quantity, order_id, .. } = item;
         let (reserved, sold) = held.entry(*product_option_id).or_default();
         match rows.orders.get(order_id).map(|order| order.status) {
-            Some(orders::PENDING) => *reserved += quantity,
-            Some(orders::PAID) => *sold += quantity,
+            Some(orders::PENDING) => *reserved += u128::from(*quantity),
+            Some(orders::PAID) => *sold += u128::from(*quantity),
             _ => {}
         }
     }
     let mut sums = Stock { balanced: true, ..Stock::default() };
     for option in rows.options.values() {
         let (reserved, sold) = held.get(&option.id).copied().unwrap_or_default();
-        if option.stock + option.sold != option.listed || option.reserved != reserved || option.sold != sold {
+        let adds_up = u128::from(option.stock) + u128::from(option.sold) == u128::from(option.listed);
+        if !adds_up || u128::from(option.reserved) != reserved || u128::from(option.sold) != sold {
             sums.balanced = false;
             report.finding(format!(
                 "stock of option {} does not add up: {} in stock, {} sold, {} listed, {} reserved; orders hold {reserved} \
@@ -85,10 +86,10 @@ fn stock(rows: &ShopRows, report: &mut Report) {
                 option.id, option.stock, option.sold, option.listed, option.reserved
             ));
         }
-        sums.listed += option.listed;
-        sums.stock += option.stock;
-        sums.sold += option.sold;
-        sums.reserved += option.reserved;
+        sums.listed += u128::from(option.listed);
+        sums.stock += u128::from(option.stock);
+        sums.sold += u128::from(option.sold);
+        sums.reserved += u128::from(option.reserved);
     }
     report.stock = sums;
 }

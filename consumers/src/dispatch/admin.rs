@@ -1,7 +1,7 @@
 //! What an operator may see of dispatches and do about them; behind the bearer token.
 
 use super::Journal;
-use crate::limits;
+use crate::{limits, pool::WriterPool};
 use axum::{
     Json, Router,
     extract::{
@@ -15,7 +15,7 @@ use axum::{
 use chrono::{SecondsFormat, Utc};
 use migrations::entity::external_dispatches::{self as dispatches, DELIVERED, FAILED, Model, PENDING};
 use schemas::{OrderId, facts::DispatchRequested};
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ use serde_json::json;
 #[derive(Clone)]
 pub struct Office {
     /// For rows.
-    pub db: DatabaseConnection,
+    pub pool: WriterPool,
     /// For requests to try again.
     pub journal: Journal,
 }
@@ -130,7 +130,7 @@ async fn list(
         Standing::Delivered => DELIVERED,
         Standing::Failed => FAILED,
     });
-    let rows = dispatches::page(&office.db, state, wanted.after.unwrap_or(0), limit).await?;
+    let rows = dispatches::page(&office.pool.get()?, state, wanted.after.unwrap_or(0), limit).await?;
     let rows: Vec<Dispatch> = rows.into_iter().map(Dispatch::from).collect();
     Ok(Json(json!({"dispatches": rows})).into_response())
 }
@@ -164,7 +164,7 @@ async fn redrive(
 async fn find(office: &Office, order: Result<Path<u64>, PathRejection>) -> Result<Model, No> {
     let Path(order) = order.map_err(|rejection| bad(rejection.body_text()))?;
     let found = match OrderId::new(order) {
-        Some(order) => dispatches::find(&office.db, order.get()).await?,
+        Some(order) => dispatches::find(&office.pool.get()?, order.get()).await?,
         None => None,
     };
     found.ok_or_else(|| No(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such dispatch.".to_owned()))

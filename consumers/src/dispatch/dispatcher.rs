@@ -7,8 +7,9 @@
 
 use super::{Breaker, Dispatches, Journal, Order, Partner, Refusal, Schedule};
 use crate::{
-    group::{OpenPartition, OpenPartitions, Work},
+    group::{Activity, OpenPartition, OpenPartitions, Work},
     limits, metric,
+    pool::WriterPool,
 };
 use chassis::shutdown::CancellationToken;
 use migrations::entity::{
@@ -21,8 +22,7 @@ use schemas::{
     facts::{DispatchDelivered, DispatchFailed},
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryFilter,
-    TransactionTrait,
+    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryFilter, TransactionTrait,
 };
 use std::{
     sync::Arc,
@@ -55,7 +55,8 @@ pub struct DispatchStatus {
 
 /// What every call has at hand.
 struct Desk {
-    db: DatabaseConnection,
+    pool: WriterPool,
+    activity: Activity,
     journal: Journal,
     partner: Partner,
     schedule: Schedule,
@@ -76,7 +77,9 @@ pub struct Dispatcher {
 /// What a dispatcher is made of.
 pub struct Parts {
     /// For rows and leases.
-    pub db: DatabaseConnection,
+    pub pool: WriterPool,
+    /// Where calls are counted.
+    pub activity: Activity,
     /// For how it ended.
     pub journal: Journal,
     /// Whom to tell.
@@ -99,12 +102,12 @@ impl Dispatcher {
         open: watch::Receiver<OpenPartitions>,
         status: Arc<Mutex<DispatchStatus>>,
     ) -> Self {
-        let Parts { db, journal, partner, schedule, concurrency, timeout, instance } = parts;
+        let Parts { pool, activity, journal, partner, schedule, concurrency, timeout, instance } = parts;
         let breaker = Mutex::new(Breaker::new(schedule.scale(limits::BREAKER_PAUSE)));
         // Another one for each start: what an earlier one leased is not ours.
         let mut owner = format!("{}/{instance}", Uuid::new_v4().simple());
         owner = owner.chars().take(dispatches::OWNER_MAX_CHARS).collect();
-        let desk = Desk { db, journal, partner, schedule, breaker, owner };
+        let desk = Desk { pool, activity, journal, partner, schedule, breaker, owner };
         Self {
             desk: Arc::new(desk),
             concurrency: concurrency.clamp(1, limits::MAX_PLATFORM_CALLS),
@@ -143,6 +146,8 @@ impl Dispatcher {
 
     /// Begins as many calls as are due and allowed. Returns why not all that are due, where that is not the breaker.
     async fn begin(&self, calls: &mut JoinSet<()>) -> Result<Option<&'static str>, DbErr> {
+        // Before the look at the open partitions.
+        let within = self.desk.activity.enter();
         let wanted = self.concurrency.saturating_sub(calls.len());
         let permitted = self.desk.breaker.lock().permits(Instant::now(), wanted);
         let (read, unread): (OpenPartitions, OpenPartitions) = {
@@ -161,9 +166,13 @@ impl Dispatcher {
                 continue;
             };
             self.desk.breaker.lock().begun();
-            let desk = self.desk.clone();
-            calls.spawn(async move { desk.dispatch(row, order).await });
+            let (desk, within) = (self.desk.clone(), self.desk.activity.enter());
+            calls.spawn(async move {
+                desk.dispatch(row, order).await;
+                drop(within);
+            });
         }
+        drop(within);
         Ok(if set_back { Some(SET_BACK) } else { waits })
     }
 
@@ -172,7 +181,7 @@ impl Dispatcher {
     async fn lease(&self, open: &OpenPartitions, limit: u64) -> Result<(Vec<Model>, bool), DbErr> {
         // Read committed: no gaps are locked, so that the group inserts beside it.
         let isolation = Some(IsolationLevel::ReadCommitted);
-        let transaction = self.desk.db.begin_with_config(isolation, None).await?;
+        let transaction = self.desk.pool.get()?.begin_with_config(isolation, None).await?;
         let leased = async {
             let partitions = self.held(&transaction, open).await?;
             let rows = dispatches::due(&transaction, &partitions, limit).await?;
@@ -219,9 +228,7 @@ impl Dispatcher {
         metrics::gauge!(metric::DISPATCH_BREAKER_OPEN).set(if breaker == "closed" { 0.0 } else { 1.0 });
         if self.counted.is_none_or(|at| at.elapsed() >= limits::DISPATCH_COUNT_INTERVAL) {
             self.counted = Some(Instant::now());
-            let pending = dispatches::count(&self.desk.db, dispatches::PENDING).await;
-            let failed = dispatches::count(&self.desk.db, dispatches::FAILED).await;
-            if let (Ok(pending), Ok(failed)) = (pending, failed) {
+            if let Ok((pending, failed)) = self.desk.count().await {
                 metrics::gauge!(metric::DISPATCH_ROWS, "state" => "pending").set(pending as f64);
                 metrics::gauge!(metric::DISPATCH_ROWS, "state" => "failed").set(failed as f64);
                 let mut status = self.status.lock();
@@ -234,6 +241,12 @@ impl Dispatcher {
 }
 
 impl Desk {
+    async fn count(&self) -> Result<(u64, u64), DbErr> {
+        let db = self.pool.get()?;
+        let pending = dispatches::count(&db, dispatches::PENDING).await?;
+        Ok((pending, dispatches::count(&db, dispatches::FAILED).await?))
+    }
+
     async fn dispatch(&self, row: Model, order: Order) {
         let attempts = row.attempts + 1;
         let began = Instant::now();
@@ -289,7 +302,7 @@ impl Desk {
     async fn give_back(&self, row: &Model, attempts: u32, delay: Duration, error: &str) -> Result<(), DbErr> {
         let delay_ms = delay.as_millis() as u64;
         let again = Again { order_id: row.order_id, owner: &self.owner, attempts, delay_ms, error };
-        if !dispatches::give_back(&self.db, &again).await? {
+        if !dispatches::give_back(&self.pool.get()?, &again).await? {
             tracing::debug!(order = row.order_id, "the lease is not ours any more");
         }
         Ok(())

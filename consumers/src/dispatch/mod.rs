@@ -16,5 +16,5 @@ pub use breaker::Breaker;
 pub use dispatcher::{DispatchStatus, Dispatcher, Parts};
 pub use journal::Journal;
 pub use partner::{Order, Partner, Refusal};
-pub use rows::Dispatches;
+pub use rows::{Dispatches, is_possible};
 pub use schedule::Schedule;

@@ -193,6 +193,12 @@ fn open(config: &Config, place: &Place) -> Result<Dispatches, NotOpened> {
     })
 }
 
+/// Whether a fact can be in a partition; one that cannot is a dead letter.
+#[must_use]
+pub fn is_possible(fact: &Fact, partition: i32) -> bool {
+    change_of(fact.clone(), partition, 0).is_some()
+}
+
 /// What a fact changes; `None` where it cannot be.
 fn change_of(fact: Fact, partition: i32, appended_at_ms: i64) -> Option<Change> {
     if home_of_fact(&fact) != partition {

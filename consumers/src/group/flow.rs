@@ -9,7 +9,7 @@ use super::{
     worker::{Finished, Worker},
 };
 use crate::limits;
-use chassis::log_reader::RawRecord;
+use chassis::{log_reader::RawRecord, shutdown::CancellationToken};
 use rdkafka::{Offset, consumer::Consumer, error::KafkaResult};
 use std::time::{Duration, Instant};
 
@@ -34,8 +34,10 @@ impl<W: Work> Group<W> {
 
     /// Gives every resting worker what waits for it.
     pub(super) fn dispatch(&mut self) {
-        let limit = self.config.batch_records.clamp(1, limits::MAX_BATCH_RECORDS);
-        for (&partition, owned) in &mut self.owned {
+        let limit = self.batch_records();
+        let partitions: Vec<(i32, u32)> = self.owned.keys().map(|n| (*n, self.percent(*n))).collect();
+        for (partition, percent) in partitions {
+            let Some(owned) = self.owned.get_mut(&partition) else { continue };
             if owned.waiting.is_empty() || !matches!(owned.phase, Phase::Idle(_)) {
                 continue;
             }
@@ -43,8 +45,12 @@ impl<W: Work> Group<W> {
             let rest = owned.waiting.split_off(owned.waiting.len().min(limit));
             let batch = std::mem::replace(&mut owned.waiting, rest);
             let (tell, returning, generation) = (self.tell.clone(), self.returning.clone(), owned.generation);
+            let (stop, rest) = (CancellationToken::new(), CancellationToken::new());
+            (owned.stop, owned.rest) = (stop.clone(), rest.clone());
             tokio::spawn(async move {
-                let finished = worker.apply(&batch).await;
+                let began = Instant::now();
+                let finished = worker.apply(&batch, &stop).await;
+                slow_down(began.elapsed(), percent, &rest).await;
                 returning.lock().insert((partition, generation), *worker);
                 let _ = tell.send(Input::Finished(partition, generation, finished));
             });
@@ -52,9 +58,21 @@ impl<W: Work> Group<W> {
     }
 
     pub(super) fn take(&mut self, partition: i32) {
-        let owned = Owned { phase: Phase::Held, generation: 0, next: 0, waiting: Vec::new() };
+        let desired = self.desired(partition);
+        let rests = self.is_known_quiet(partition, &desired);
+        let owned = Owned {
+            phase: if rests { Phase::Paused } else { Phase::Held },
+            generation: 0,
+            next: 0,
+            waiting: Vec::new(),
+            desired,
+            fenced: false,
+            rest: CancellationToken::new(),
+            stop: CancellationToken::new(),
+        };
         self.owned.insert(partition, owned);
-        if !self.held {
+        // Also where it is to rest: claiming it keeps a former owner from writing who has not confirmed.
+        if !rests && !self.held {
             self.open(partition);
         }
     }
@@ -67,12 +85,12 @@ impl<W: Work> Group<W> {
         (owned.phase, owned.generation) = (Phase::Opening, generation);
         owned.waiting.clear();
         self.close(partition);
-        let (config, db, tell) = (self.config.clone(), self.db.clone(), self.tell.clone());
+        let (config, pool, tell) = (self.config.clone(), self.pool.clone(), self.tell.clone());
         let (dead_letters, returning) = (self.dead_letters.clone(), self.returning.clone());
         tokio::spawn(async move {
-            let result = opening::open::<W>(&config, &db, partition).await;
+            let result = opening::open::<W>(&config, &pool, partition).await;
             let result = result.map(|(opened, work)| {
-                let desk = Desk { db, partition, dead_letters };
+                let desk = Desk { pool, partition, dead_letters };
                 let worker = Worker::new(config, desk, opened.place.expected(), work);
                 returning.lock().insert((partition, generation), worker);
                 opened
@@ -92,6 +110,12 @@ impl<W: Work> Group<W> {
             return Ok(());
         }
         match (result, worker) {
+            (Ok(Opened { place, .. }), Some(_)) if self.is_to_rest(partition) => {
+                self.note(partition, place.next_offset);
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    (owned.phase, owned.fenced) = (Phase::Paused, true);
+                }
+            }
             (Ok(Opened { place, caught_up_at }), Some(worker)) => {
                 if let Err(error) = self.start_at(partition, place.next_offset) {
                     tracing::warn!(%error, group = W::GROUP, partition, "seeking failed; opening again");
@@ -101,6 +125,7 @@ impl<W: Work> Group<W> {
                 self.note(partition, place.next_offset);
                 if let Some(owned) = self.owned.get_mut(&partition) {
                     owned.next = place.next_offset;
+                    owned.fenced = true;
                     owned.phase = Phase::Idle(Box::new(worker));
                 }
                 let open = OpenPartition {
@@ -146,6 +171,10 @@ impl<W: Work> Group<W> {
         self.consumer.resume(&self.list(&[partition])?)
     }
 
+    fn is_to_rest(&self, partition: i32) -> bool {
+        self.owned.get(&partition).is_some_and(|owned| owned.desired.is_paused())
+    }
+
     pub(super) fn later(&mut self, partition: i32, generation: u64) {
         self.close(partition);
         if let Some(owned) = self.owned.get_mut(&partition) {
@@ -169,6 +198,18 @@ impl<W: Work> Group<W> {
                 if let Some(owned) = self.owned.get_mut(&partition) {
                     owned.phase = Phase::Idle(Box::new(worker));
                 }
+                self.settle(partition);
+            }
+            (Finished::RolledBack, _) => {
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.phase = Phase::Held;
+                }
+                if self.is_to_rest(partition) {
+                    self.settle(partition);
+                } else {
+                    self.pause(&[partition]);
+                    self.open(partition);
+                }
             }
             (Finished::Stopped(next, reason), _) => {
                 self.note(partition, next);
@@ -187,5 +228,18 @@ impl<W: Work> Group<W> {
             (Finished::Fatal(reason), _) => self.stop(partition, reason),
             (Finished::Committed(_), None) => self.later(partition, generation),
         }
+    }
+}
+
+/// After a resume with a ramp a partition works in a share of its time only; whoever pauses it again does not wait.
+async fn slow_down(worked: Duration, percent: u32, rest: &CancellationToken) {
+    if percent >= 100 {
+        return;
+    }
+    let pause = worked.mul_f64(f64::from(100 - percent) / f64::from(percent.max(1)));
+    let pause = tokio::time::sleep(pause.min(limits::MAX_RAMP_PAUSE));
+    tokio::select! {
+        () = rest.cancelled() => {}
+        () = pause => {}
     }
 }

@@ -64,7 +64,8 @@ where
         changes: &mut Vec<S::Change>,
     ) -> Result<Option<String>, Finished> {
         let mut decoded = self.decode(batch);
-        self.load_ahead(&desk.db, &decoded).await.map_err(|error| unloaded(&error))?;
+        let db = desk.pool.get().map_err(|error| unloaded(&error))?;
+        self.load_ahead(&db, &decoded).await.map_err(|error| unloaded(&error))?;
         for (n, raw) in batch.iter().enumerate() {
             let record = match &decoded[n] {
                 Ok(record) => record,
@@ -79,7 +80,7 @@ where
                 match self.fold.decide(at, record.input()) {
                     Ok(decision) => break decision,
                     Err(Undecided::Missing(keys)) => {
-                        self.load(&desk.db, &keys).await.map_err(|error| unloaded(&error))?;
+                        self.load(&db, &keys).await.map_err(|error| unloaded(&error))?;
                         if self.fold.decide(at, record.input()) == Err(Undecided::Missing(keys.clone())) {
                             let reason = format!("offset {} needs rows that MySQL lost: {keys:?}", at.offset);
                             return Err(Finished::Fatal(reason));

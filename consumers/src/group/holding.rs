@@ -5,9 +5,9 @@ use super::{
     ownership::{Group, Phase},
     work::Work,
 };
-use crate::{limits, metric};
+use crate::{limits, metric, pool::WriterPool};
 use rdkafka::{TopicPartitionList, consumer::Consumer, error::KafkaResult};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::ConnectionTrait;
 use std::collections::BTreeMap;
 
 impl<W: Work> Group<W> {
@@ -74,7 +74,7 @@ impl<W: Work> Group<W> {
         self.status.lock().held = Some(reason.to_owned());
         let mut partitions = Vec::new();
         for (partition, owned) in &mut self.owned {
-            if !matches!(owned.phase, Phase::Stopped) {
+            if !matches!(owned.phase, Phase::Stopped | Phase::Paused) {
                 // A new generation: whatever is still on its way back belongs to a state that is gone.
                 self.generations += 1;
                 (owned.phase, owned.generation) = (Phase::Held, self.generations);
@@ -84,12 +84,15 @@ impl<W: Work> Group<W> {
         }
         self.pause(&partitions);
         self.open.send_modify(BTreeMap::clear);
-        let (db, tell) = (self.db.clone(), self.tell.clone());
+        for partition in &partitions {
+            self.settle(*partition);
+        }
+        let (pool, tell) = (self.pool.clone(), self.tell.clone());
         tokio::spawn(async move {
             // Also before the first probe: a server that answers and yet fails must not make this spin.
             loop {
                 tokio::time::sleep(limits::PROBE_INTERVAL).await;
-                if is_writable(&db).await {
+                if is_writable(&pool).await {
                     break;
                 }
             }
@@ -113,7 +116,9 @@ impl<W: Work> Group<W> {
 }
 
 /// Whether the server answers and takes writes.
-async fn is_writable(db: &DatabaseConnection) -> bool {
+async fn is_writable(pool: &WriterPool) -> bool {
+    // What was let go of is opened when somebody resumes; nobody asks meanwhile.
+    let Ok(db) = pool.get() else { return true };
     let ask = "SELECT @@global.read_only + @@global.super_read_only AS locked";
     let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, ask);
     let asked = tokio::time::timeout(limits::DATABASE_TIMEOUT, db.query_one_raw(statement)).await;

@@ -31,8 +31,9 @@ impl<W: Work> Group<W> {
         if self.looking || self.held || believed.is_empty() {
             return;
         }
+        let Ok(db) = self.pool.get() else { return };
         self.looking = true;
-        let (db, topic, tell) = (self.db.clone(), self.topic.clone(), self.tell.clone());
+        let (topic, tell) = (self.topic.clone(), self.tell.clone());
         tokio::spawn(async move {
             let asked = projection_offset::of_group(&db, W::GROUP);
             let found = match tokio::time::timeout(limits::DATABASE_TIMEOUT, asked).await {
@@ -57,7 +58,11 @@ impl<W: Work> Group<W> {
         for (partition, then) in believed {
             let at_rest = still.get(&partition) == Some(&then);
             if at_rest && found.get(&partition) != Some(&then.1) {
-                tracing::warn!(group = W::GROUP, partition, "MySQL was changed by somebody else; opening again");
+                tracing::warn!(
+                    group = W::GROUP,
+                    partition,
+                    "MySQL was changed by somebody else; opening again"
+                );
                 self.pause(&[partition]);
                 self.open(partition);
             }

@@ -1,5 +1,6 @@
 //! One consumer group: who owns which partition, what is in flight, when to hold. One loop, one closed `Input`.
 
+mod activity;
 mod client;
 mod dead_letters;
 mod flow;
@@ -8,19 +9,19 @@ mod holding;
 mod looking;
 pub mod opening;
 mod ownership;
+mod pausing;
 pub mod work;
 mod worker;
 
+pub use activity::Activity;
 pub use client::Rebalance;
 pub use dead_letters::DeadLetters;
 pub use folding::Folding;
-pub use ownership::{Group, GroupError, GroupStatus, OpenPartition, OpenPartitions};
+pub use ownership::{Controls, Group, GroupError, GroupStatus, OpenPartition, OpenPartitions};
 pub use work::Work;
 pub use worker::Finished;
 
-/// Everything that can happen to a group.
-///
-/// Pausing and resuming by operators will be two more variants here, and nowhere else.
+/// Everything that can happen to a group, but for another state of `control`, of which only the newest counts.
 #[derive(Debug)]
 pub enum Input {
     /// The group gave partitions to this instance, or took them away.

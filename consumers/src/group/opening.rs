@@ -3,7 +3,7 @@
 //! Done on every assignment and on every resume, because the database may have been replaced meanwhile.
 
 use super::work::Work;
-use crate::{config::Config, limits, log::MustStop};
+use crate::{config::Config, limits, log::MustStop, pool::WriterPool};
 use chassis::log_reader::{LogReadError, LogReader, is_wrong_offset};
 use migrations::{
     Failure, MigrationError,
@@ -59,10 +59,11 @@ pub fn key<W: Work>(config: &Config, partition: i32) -> Key {
 /// See [`NotOpened`].
 pub async fn open<W: Work>(
     config: &Config,
-    db: &DatabaseConnection,
+    pool: &WriterPool,
     partition: i32,
 ) -> Result<(Opened, W), NotOpened> {
-    let claimed = tokio::time::timeout(limits::DATABASE_TIMEOUT, claim::<W>(config, db, partition)).await;
+    let db = pool.get_or_open().await.map_err(|error| failed(&error))?;
+    let claimed = tokio::time::timeout(limits::DATABASE_TIMEOUT, claim::<W>(config, &db, partition)).await;
     let place = claimed.map_err(|_| NotOpened::Outage("no answer in time".to_owned()))??;
     let work = W::open(config, &place).await?;
     Ok((Opened { place, caught_up_at: work.caught_up_at() }, work))

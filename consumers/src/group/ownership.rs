@@ -6,12 +6,13 @@ use super::{
     work::Work,
     worker::Worker,
 };
-use crate::{config::Config, limits, metric};
+use crate::{config::Config, limits, metric, pool::WriterPool};
 use chassis::{
     kafka::{self, ProducerLimits},
     log_reader::{RawRecord, is_wrong_offset, raw},
     shutdown::CancellationToken,
 };
+use control::{Desired, State, acks::GroupReport, tail::View};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use rdkafka::{
@@ -20,13 +21,13 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
-use sea_orm::DatabaseConnection;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 use tokio::{
     sync::{
+        Notify,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         watch,
     },
@@ -58,6 +59,8 @@ pub struct GroupStatus {
     pub stopped: BTreeMap<i32, String>,
     /// Why this instance holds itself.
     pub held: Option<String>,
+    /// For `control.acks`.
+    pub report: GroupReport,
 }
 
 /// A partition that is claimed, checked and followed.
@@ -93,6 +96,8 @@ pub(super) enum Phase<W: Work> {
     Busy,
     /// Waits for the database, or for the next try.
     Held,
+    /// Somebody holds it; nothing is under way.
+    Paused,
     /// Stopped at something that must not be skipped.
     Stopped,
 }
@@ -104,6 +109,14 @@ pub(super) struct Owned<W: Work> {
     /// The next offset to queue.
     pub(super) next: u64,
     pub(super) waiting: Vec<RawRecord>,
+    /// What holders want of it.
+    pub(super) desired: Desired,
+    /// This instance has claimed it: whoever had it before writes nothing any more.
+    pub(super) fenced: bool,
+    /// Ends the pause of a slow start between two transactions.
+    pub(super) rest: CancellationToken,
+    /// Rolls the transaction back that is under way.
+    pub(super) stop: CancellationToken,
 }
 
 impl<W: Work> Owned<W> {
@@ -116,10 +129,25 @@ impl<W: Work> Owned<W> {
 /// Workers by partition and generation.
 pub(super) type Returning<W> = Arc<Mutex<HashMap<(i32, u64), Worker<W>>>>;
 
+/// What operators want, and where to say that something changed.
+#[derive(Clone)]
+pub struct Controls {
+    /// What is known of `control`.
+    pub view: View,
+    /// Wakes whoever reports.
+    pub changed: Arc<Notify>,
+}
+
 /// One group on one instance.
 pub struct Group<W: Work> {
     pub(super) config: Config,
-    pub(super) db: DatabaseConnection,
+    pub(super) pool: WriterPool,
+    pub(super) view: View,
+    control: watch::Receiver<Option<Arc<State>>>,
+    /// What operators want; nothing until it is known.
+    pub(super) wanted: Option<Arc<State>>,
+    /// Told whenever there is something new to report.
+    pub(super) changed: Arc<Notify>,
     pub(super) consumer: StreamConsumer<Context>,
     pub(super) dead_letters: DeadLetters,
     pub(super) tell: UnboundedSender<Input>,
@@ -145,9 +173,13 @@ impl<W: Work> Group<W> {
     /// Settings that librdkafka refuses.
     pub fn join(
         config: Config,
-        db: DatabaseConnection,
+        pool: WriterPool,
         status: Arc<Mutex<GroupStatus>>,
+        controls: Controls,
     ) -> KafkaResult<Self> {
+        let Controls { view, changed } = controls;
+        let mut control = view.states();
+        let wanted = control.borrow_and_update().clone();
         let topic = W::SOURCE.name(&config.topic_prefix);
         let (tell, inputs) = unbounded_channel();
         let producer = kafka::producer(&config.kafka, &config.instance, 0, DEAD_LETTER_QUEUE);
@@ -155,7 +187,11 @@ impl<W: Work> Group<W> {
         let consumer = client::connect(&config, W::GROUP, &topic, tell.clone())?;
         Ok(Self {
             config,
-            db,
+            pool,
+            view,
+            control,
+            wanted,
+            changed,
             consumer,
             dead_letters,
             tell,
@@ -191,11 +227,21 @@ impl<W: Work> Group<W> {
                 biased;
                 () = shutdown.cancelled() => break Ok(()),
                 Some(input) = self.inputs.recv() => Step::Input(input),
+                changed = self.control.changed() => match changed {
+                    Ok(()) => Step::Control,
+                    // Whoever reads it is gone, and with it the process.
+                    Err(_) => break Ok(()),
+                },
                 _ = look.tick() => Step::Look,
                 polled = self.consumer.recv(), if !full => Step::Polled(polled.map(|message| queued(&message))),
             };
             let done = match step {
                 Step::Input(input) => self.handle(input),
+                Step::Control => {
+                    let wanted = self.control.borrow_and_update().clone();
+                    self.obey(wanted);
+                    Ok(())
+                }
                 Step::Look => {
                     self.look();
                     Ok(())
@@ -241,6 +287,13 @@ impl<W: Work> Group<W> {
     }
 
     fn handle(&mut self, input: Input) -> Result<(), GroupError> {
+        let handled = self.enter(input);
+        self.let_go();
+        self.tell_report();
+        handled
+    }
+
+    fn enter(&mut self, input: Input) -> Result<(), GroupError> {
         match input {
             Input::Rebalance(Rebalance::Assigned(partitions)) => {
                 tracing::info!(group = W::GROUP, ?partitions, "assigned");
@@ -310,6 +363,7 @@ const DEAD_LETTER_QUEUE: ProducerLimits =
 
 enum Step {
     Input(Input),
+    Control,
     Look,
     Polled(KafkaResult<(i32, RawRecord)>),
 }

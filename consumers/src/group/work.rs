@@ -2,14 +2,14 @@
 //! same for all of them.
 
 use super::{DeadLetters, opening::NotOpened, worker::Finished};
-use crate::config::Config;
+use crate::{config::Config, pool::WriterPool};
 use chassis::log_reader::RawRecord;
 use migrations::{
     Failure,
     entity::projection_offset::{Model, Progress},
 };
 use schemas::{FactTopic, Topic};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseTransaction, DbErr};
 use std::future::Future;
 
 /// The topic that a group reads.
@@ -37,6 +37,24 @@ impl Source {
         match self {
             Self::Log(topic) => topic.dead_letters(prefix),
             Self::Facts(topic) => topic.dead_letters(prefix),
+        }
+    }
+
+    /// Name without the deployment's prefix.
+    #[must_use]
+    pub const fn base_name(self) -> &'static str {
+        match self {
+            Self::Log(topic) => topic.base_name(),
+            Self::Facts(topic) => topic.base_name(),
+        }
+    }
+
+    /// Partitions.
+    #[must_use]
+    pub const fn partitions(self) -> i32 {
+        match self {
+            Self::Log(topic) => topic.partitions(),
+            Self::Facts(topic) => topic.partitions(),
         }
     }
 
@@ -89,7 +107,7 @@ pub trait Work: Send + Sync + Sized + 'static {
 /// What work has at hand beside its own state.
 pub struct Desk {
     /// For loads; writing is the transaction's.
-    pub db: DatabaseConnection,
+    pub pool: WriterPool,
     /// Whose dead letters these are.
     pub partition: i32,
     pub(super) dead_letters: DeadLetters,

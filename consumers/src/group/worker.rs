@@ -2,12 +2,12 @@
 
 use super::work::{Desk, Work, unloaded};
 use crate::{config::Config, limits, metric};
-use chassis::log_reader::RawRecord;
+use chassis::{log_reader::RawRecord, shutdown::CancellationToken};
 use migrations::{
     Failure,
     entity::projection_offset::{self, Expected, Progress},
 };
-use sea_orm::{DbErr, TransactionTrait};
+use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait};
 use std::time::Instant;
 
 /// What became of a batch.
@@ -19,6 +19,8 @@ pub enum Finished {
     Stopped(u64, String),
     /// The database is away, or it is unknown whether the commit went through: hold, then open anew.
     Outage(String),
+    /// It was to stop at once; nothing was written.
+    RolledBack,
     /// Somebody else claimed the partition; nothing was written.
     Lost,
     /// A constraint refused rows that the fold made, or a bug: nothing was written, a person must look.
@@ -30,6 +32,7 @@ enum NotCommitted {
     Database(DbErr),
     /// The commit's own answer is missing.
     Unknown(DbErr),
+    Stopped,
     Lost,
 }
 
@@ -48,17 +51,18 @@ impl<W: Work> Worker<W> {
         Self { config, desk, expected, work }
     }
 
-    /// Applies a batch of consecutive records; afterwards the worker is fit for the next batch only if it committed.
-    pub async fn apply(&mut self, batch: &[RawRecord]) -> Finished {
+    /// Applies a batch of consecutive records, unless it is to stop before the commit began; afterwards the worker is fit
+    /// for the next batch only if it committed.
+    pub async fn apply(&mut self, batch: &[RawRecord], stop: &CancellationToken) -> Finished {
         let began = Instant::now();
-        let work = tokio::time::timeout(limits::DATABASE_TIMEOUT, self.take_and_commit(batch));
+        let work = tokio::time::timeout(limits::DATABASE_TIMEOUT, self.take_and_commit(batch, stop));
         let finished = work.await.unwrap_or_else(|_| Finished::Outage("no answer in time".to_owned()));
         metrics::histogram!(metric::BATCH, "group" => W::GROUP).record(batch.len() as f64);
         metrics::histogram!(metric::BATCH_SECONDS, "group" => W::GROUP).record(began.elapsed().as_secs_f64());
         finished
     }
 
-    async fn take_and_commit(&mut self, batch: &[RawRecord]) -> Finished {
+    async fn take_and_commit(&mut self, batch: &[RawRecord], stop: &CancellationToken) -> Finished {
         let mut changes = Vec::new();
         let stopped = match self.work.take(&self.desk, batch, &mut changes).await {
             Ok(stopped) => stopped,
@@ -67,9 +71,10 @@ impl<W: Work> Worker<W> {
         let progress = self.work.progress();
         let next = progress.next_offset;
         if next > self.expected.next_offset {
-            match self.commit(progress, changes).await {
+            match self.commit(progress, changes, stop).await {
                 Ok(()) => {}
                 Err(NotCommitted::Lost) => return Finished::Lost,
+                Err(NotCommitted::Stopped) => return Finished::RolledBack,
                 Err(NotCommitted::Unknown(error)) => return Finished::Outage(error.to_string()),
                 Err(NotCommitted::Database(error)) => return unloaded(&error),
             }
@@ -80,10 +85,15 @@ impl<W: Work> Worker<W> {
     }
 
     /// Rows and offset in one transaction; what lost a deadlock is tried again as a whole.
-    async fn commit(&self, progress: Progress, changes: Vec<W::Change>) -> Result<(), NotCommitted> {
+    async fn commit(
+        &self,
+        progress: Progress,
+        changes: Vec<W::Change>,
+        stop: &CancellationToken,
+    ) -> Result<(), NotCommitted> {
         let mut pause = limits::RETRY_PAUSE;
         for attempt in 1.. {
-            let result = self.try_commit(&progress, changes.clone()).await;
+            let result = self.try_commit(&progress, changes.clone(), stop).await;
             let again = match &result {
                 Err(NotCommitted::Database(error)) => Failure::of(error) == Failure::Retry,
                 _ => false,
@@ -98,28 +108,46 @@ impl<W: Work> Worker<W> {
         Err(NotCommitted::Lost)
     }
 
-    async fn try_commit(&self, progress: &Progress, changes: Vec<W::Change>) -> Result<(), NotCommitted> {
+    async fn try_commit(
+        &self,
+        progress: &Progress,
+        changes: Vec<W::Change>,
+        stop: &CancellationToken,
+    ) -> Result<(), NotCommitted> {
         let waited = Instant::now();
-        let transaction = self.desk.db.begin().await.map_err(NotCommitted::Database)?;
+        let db = self.desk.pool.get().map_err(NotCommitted::Database)?;
+        let transaction = db.begin().await.map_err(NotCommitted::Database)?;
         metrics::histogram!(metric::POOL_WAIT_SECONDS, "pool" => "writer")
             .record(waited.elapsed().as_secs_f64());
         let key = super::opening::key::<W>(&self.config, self.desk.partition);
         // First of all the row that only the owner may move: a zombie writes nothing.
         let moved = projection_offset::advance(&transaction, &key, self.expected, progress).await;
         let written = match moved {
-            Ok(true) => W::write(&transaction, changes).await.map_err(NotCommitted::Database),
+            Ok(true) => tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(NotCommitted::Stopped),
+                written = W::write(&transaction, changes) => written.map_err(NotCommitted::Database),
+            },
             Ok(false) => Err(NotCommitted::Lost),
             Err(error) => Err(NotCommitted::Database(error)),
         };
         match written {
+            Ok(()) if stop.is_cancelled() => {
+                roll_back(transaction).await;
+                Err(NotCommitted::Stopped)
+            }
             Ok(()) => transaction.commit().await.map_err(NotCommitted::Unknown),
             Err(why) => {
-                // Explicitly: a dropped transaction keeps its locks until its connection is used again.
-                if let Err(error) = transaction.rollback().await {
-                    tracing::debug!(%error, "rolling back failed; the server will do it");
-                }
+                roll_back(transaction).await;
                 Err(why)
             }
         }
+    }
+}
+
+/// Explicitly: a dropped transaction keeps its locks until its connection is used again.
+async fn roll_back(transaction: DatabaseTransaction) {
+    if let Err(error) = transaction.rollback().await {
+        tracing::debug!(%error, "rolling back failed; the server will do it");
     }
 }

@@ -15,15 +15,17 @@ pub use publisher::{PublishError, Publisher};
 
 use crate::{
     config::Config,
-    group::{Folding, OpenPartition, OpenPartitions, opening},
+    controls::Unit,
+    group::{Activity, Folding, OpenPartition, OpenPartitions, opening},
     limits, metric,
+    pool::WriterPool,
 };
 use chassis::shutdown::CancellationToken;
 use domain::shop::Shop;
 use migrations::entity::{outbox, projection_offset};
 use parking_lot::Mutex;
 use schemas::codec::FactCodec;
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait, PaginatorTrait};
+use sea_orm::{DbErr, EntityTrait, PaginatorTrait};
 use std::sync::Arc;
 use tokio::{sync::watch, time::Instant};
 
@@ -51,7 +53,8 @@ pub struct RelayError(String);
 /// See the module.
 pub struct Relay {
     config: Config,
-    db: DatabaseConnection,
+    pool: WriterPool,
+    activity: Activity,
     codec: Arc<FactCodec>,
     open: watch::Receiver<OpenPartitions>,
     status: Arc<Mutex<RelayStatus>>,
@@ -71,12 +74,13 @@ impl Relay {
     #[must_use]
     pub fn new(
         config: Config,
-        db: DatabaseConnection,
+        unit: Unit,
         codec: Arc<FactCodec>,
         open: watch::Receiver<OpenPartitions>,
         status: Arc<Mutex<RelayStatus>>,
     ) -> Self {
-        Self { config, db, codec, open, status }
+        let Unit { pool, activity, .. } = unit;
+        Self { config, pool, activity, codec, open, status }
     }
 
     /// Works until shutdown, or until the group is gone.
@@ -153,7 +157,7 @@ impl Relay {
     /// Whether MySQL still knows this opening: beginning to publish would fence another owner's relay.
     async fn is_claimed_by(&self, opening: OpenPartition) -> Result<bool, DbErr> {
         let key = opening::key::<Folding<Shop>>(&self.config, PARTITION);
-        let place = projection_offset::load(&self.db, &key).await?;
+        let place = projection_offset::load(&self.pool.get()?, &key).await?;
         Ok(place.is_some_and(|place| place.epoch == opening.epoch))
     }
 
@@ -172,7 +176,11 @@ impl Relay {
         while self.is_ours(opening) {
             // Before the look: what is committed after it ends the pause.
             self.open.mark_unchanged();
-            let rows = match outbox::page(&self.db, 0, limits::RELAY_ROWS).await {
+            let within = self.activity.enter();
+            if !self.is_ours(opening) {
+                break;
+            }
+            let rows = match self.page().await {
                 Ok(rows) => rows,
                 Err(error) => return PublishError::Transient(error.to_string()),
             };
@@ -180,6 +188,7 @@ impl Relay {
                 return PublishError::Transient(error.to_string());
             }
             if rows.is_empty() {
+                drop(within);
                 let _ = tokio::time::timeout(limits::RELAY_POLL, self.open.changed()).await;
                 continue;
             }
@@ -198,11 +207,20 @@ impl Relay {
             };
             self.status.lock().published += published;
             // What is published is only deleted from now on, by whomever: the topics say so.
-            if let Err(error) = outbox::delete_many(&self.db, &offsets).await {
+            if let Err(error) = self.forget(&offsets).await {
                 return PublishError::Transient(error.to_string());
             }
+            drop(within);
         }
         PublishError::Transient("the partition is not ours any more".to_owned())
+    }
+
+    async fn page(&self) -> Result<Vec<outbox::Model>, DbErr> {
+        outbox::page(&self.pool.get()?, 0, limits::RELAY_ROWS).await
+    }
+
+    async fn forget(&self, offsets: &[u64]) -> Result<(), DbErr> {
+        outbox::delete_many(&self.pool.get()?, offsets).await.map(drop)
     }
 
     async fn note_waiting(&self, page: u64, counted: &mut Instant) -> Result<(), DbErr> {
@@ -212,7 +230,7 @@ impl Relay {
                 return Ok(());
             }
             *counted = Instant::now();
-            waiting = outbox::Entity::find().count(&self.db).await?;
+            waiting = outbox::Entity::find().count(&self.pool.get()?).await?;
         }
         metrics::gauge!(metric::RELAY_WAITING).set(waiting as f64);
         self.status.lock().waiting = waiting;

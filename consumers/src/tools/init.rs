@@ -114,6 +114,15 @@ fn wanted(config: &Config) -> Vec<Wanted> {
         }
         all.push(Wanted { name, partitions, fixed, initial });
     }
+    for topic in control::topics::ALL {
+        let audited = topic == control::topics::AUDIT;
+        let policy = if audited { "delete" } else { "compact" };
+        let kept = ("retention.ms", "-1", "what operators did is kept for ever");
+        let policy =
+            ("cleanup.policy", policy, "a hold stays until it is taken back, a change is kept for ever");
+        let (name, fixed) = (control::topics::name(prefix, topic), vec![stamped, kept, policy]);
+        all.push(Wanted { name, partitions: 1, fixed, initial: safe() });
+    }
     all
 }
 

@@ -4,6 +4,7 @@
 mod facts;
 mod mixture;
 mod patience;
+mod pausing;
 mod paying;
 mod process;
 mod records;
@@ -27,4 +28,5 @@ mod replays;
 mod seeding;
 mod sharing;
 mod stopping;
+mod topics;
 mod unknown_commits;

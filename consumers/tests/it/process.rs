@@ -67,6 +67,19 @@ impl Process {
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
+    /// Sends a body to the admin listener.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<(u16, Value)> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let request = client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let answer = request.json(body).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
     /// Why `/ready` says no; nothing where it says yes.
     pub(crate) async fn not_ready(&self) -> anyhow::Result<Option<String>> {
         let (status, body) = self.get("/ready", false).await?;

@@ -11,7 +11,7 @@ use consumers::{audit, config::Config, log};
 use futures_util::FutureExt;
 use migrations::entity::projection_offset::{self, Key, Model};
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::AdminClient,
     client::DefaultClientContext,
     producer::{FutureProducer, FutureRecord},
 };
@@ -153,27 +153,7 @@ impl World {
 
     /// What `init` does, without its caution: `founding.rs` tests that one. Unpaid orders live as long as said here.
     pub(crate) async fn found_with_ttl(&self, order_ttl_ms: i64) -> anyhow::Result<()> {
-        let admin = self.admin()?;
-        let mut topics = Vec::new();
-        let prefix = &self.config.topic_prefix;
-        let names: Vec<_> = Topic::ALL.iter().map(|t| (t.name(prefix), t.dead_letters(prefix))).collect();
-        for (topic, (name, dead)) in Topic::ALL.iter().zip(&names) {
-            let log = NewTopic::new(name, topic.partitions(), TopicReplication::Fixed(1));
-            topics.push(log.set("retention.ms", "-1").set("message.timestamp.type", "LogAppendTime"));
-            topics.push(NewTopic::new(dead, 1, TopicReplication::Fixed(1)));
-        }
-        let facts = FactTopic::ALL.map(|topic| (topic, topic.name(prefix)));
-        let dead = FactTopic::ExternalPlatform.dead_letters(prefix);
-        for (topic, name) in &facts {
-            let compact = if *topic == FactTopic::ExternalPlatform { "compact" } else { "delete" };
-            let log = NewTopic::new(name, topic.partitions(), TopicReplication::Fixed(1));
-            let log = log.set("retention.ms", "-1").set("message.timestamp.type", "LogAppendTime");
-            topics.push(log.set("cleanup.policy", compact));
-        }
-        topics.push(NewTopic::new(&dead, 1, TopicReplication::Fixed(1)));
-        for made in admin.create_topics(&topics, &AdminOptions::new()).await? {
-            made.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
-        }
+        self.make_topics().await?;
         let schemas = schemas_of_the_registry().await?;
         let rules = RulesActivated { schemas, order_ttl_ms, ..self.rules(1)? };
         let codec = Codec::new(&rules.schemas)?;
@@ -355,15 +335,7 @@ impl World {
     }
 
     async fn remove(self) -> anyhow::Result<()> {
-        let admin = self.admin()?;
-        let prefix = &self.config.topic_prefix;
-        let names: Vec<String> =
-            Topic::ALL.iter().flat_map(|t| [t.name(prefix), t.dead_letters(prefix)]).collect();
-        let facts = FactTopic::ALL.iter().flat_map(|t| [t.name(prefix), t.dead_letters(prefix)]);
-        let names: Vec<String> = names.into_iter().chain(facts).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        // Topics that were never made are refused one by one.
-        admin.delete_topics(&names, &AdminOptions::new()).await?;
+        self.remove_topics().await?;
         self.db.close().await?;
         self.server.execute_unprepared(&format!("DROP DATABASE {}", self.schema)).await?;
         Ok(self.server.close().await?)

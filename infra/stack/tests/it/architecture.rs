@@ -13,8 +13,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &["schemas"]),
     ("migrations", &[]),
     ("chassis", &[]),
-    ("api", &["schemas", "domain", "migrations", "chassis"]),
-    ("consumers", &["schemas", "domain", "migrations", "chassis"]),
+    ("control", &["chassis"]),
+    ("api", &["schemas", "domain", "migrations", "chassis", "control"]),
+    ("consumers", &["schemas", "domain", "migrations", "chassis", "control"]),
     ("stack", &[]),
 ];
 

@@ -1,0 +1,191 @@
+//! This process' part in what operators ask for: it reads `control`, says what it does, sees time pass, and answers.
+
+use crate::{
+    config::Config,
+    group::{Activity, Controls, GroupStatus, Work, work::Source},
+    limits,
+    pool::WriterPool,
+};
+use anyhow::Context;
+use axum::Router;
+use chassis::{kafka, shutdown::CancellationToken};
+use control::{
+    acks::Report,
+    expiry::{Expiry, Healthy},
+    journal::Journal,
+    office::Office,
+    reporter::Reporter,
+    tail::{Tail, View},
+};
+use parking_lot::Mutex;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
+
+/// One group of this process, and what belongs to it.
+#[derive(Clone)]
+pub struct Unit {
+    /// What the group says of itself.
+    pub status: Arc<Mutex<GroupStatus>>,
+    /// Its way to MySQL.
+    pub pool: WriterPool,
+    /// What works beside its partitions.
+    pub activity: Activity,
+}
+
+/// All groups of this process.
+pub type Units = BTreeMap<&'static str, Unit>;
+
+/// See the module.
+pub struct Plane {
+    config: Config,
+    tail: Tail,
+    journal: Journal,
+    changed: Arc<Notify>,
+    units: Units,
+}
+
+impl Plane {
+    /// Reads `control` to its end, so that nobody begins what is paused. Where it cannot be read within
+    /// `control::limits::FIRST_READ`, everything begins paused, and says so.
+    ///
+    /// # Errors
+    /// A setting that makes no sense.
+    pub async fn open(config: &Config, groups: &[&'static str]) -> anyhow::Result<Self> {
+        let tail = Tail::start(&kafka::reader(&config.kafka, &config.instance), &config.topic_prefix)
+            .context("reading control")?;
+        let changed = Arc::new(Notify::new());
+        let mut units = Units::new();
+        for group in groups {
+            let pool = WriterPool::open(config).await.context("TIDEMARK_DATABASE_URL")?;
+            let activity = Activity::new(changed.clone());
+            units.insert(group, Unit { status: Arc::default(), pool, activity });
+        }
+        let deadline = Instant::now() + control::limits::FIRST_READ;
+        let mut states = tail.view().states();
+        while states.borrow_and_update().is_none() {
+            if tokio::time::timeout_at(deadline, states.changed()).await.is_err() {
+                let trouble = tail.view().trouble().unwrap_or_default();
+                tracing::error!(trouble, "control was not read; every group begins paused");
+                break;
+            }
+        }
+        let journal = Journal::new(&config.kafka, &config.topic_prefix, &config.instance);
+        Ok(Self { config: config.clone(), tail, journal, changed, units })
+    }
+
+    /// The groups.
+    #[must_use]
+    pub const fn units(&self) -> &Units {
+        &self.units
+    }
+
+    /// What a group needs of it.
+    #[must_use]
+    pub fn controls(&self) -> Controls {
+        Controls { view: self.tail.view(), changed: self.changed.clone() }
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.tail.view()
+    }
+
+    /// The operators' routes; for behind the bearer token.
+    pub fn routes(&self, all: &[(&str, Source)]) -> Router {
+        let groups: Vec<_> =
+            all.iter().map(|(group, source)| (*group, source.base_name(), source.partitions())).collect();
+        let settings = kafka::reader(&self.config.kafka, &self.config.instance);
+        let prefix = &self.config.topic_prefix;
+        Office::new(self.tail.view(), self.journal.clone(), settings, prefix, &groups).routes()
+    }
+
+    /// Begins to report and to see time pass.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn start(&self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) -> anyhow::Result<()> {
+        let (config, units, view) = (&self.config, self.units.clone(), self.tail.view());
+        let instance = config.instance.clone();
+        let compose = Arc::new(move || report(&instance, &units, &view));
+        let (brokers, prefix) = (&config.kafka, &config.topic_prefix);
+        let reporter = Reporter::new(brokers, prefix, &config.instance, compose, self.changed.clone())?;
+        tasks.spawn(reporter.run(shutdown.clone()));
+        let journal = self.journal.clone();
+        tasks.spawn(async move { journal.warm().await });
+        let healthy = healthy(config.database_url.clone());
+        let expiry = Expiry::new(self.tail.view(), self.journal.clone(), &config.instance, healthy);
+        tasks.spawn(expiry.run(shutdown.clone()));
+        Ok(())
+    }
+
+    /// Once nothing is under way any more.
+    pub async fn close(self) {
+        for unit in self.units.values() {
+            unit.pool.release().await;
+        }
+        let Config { kafka, topic_prefix, instance, .. } = &self.config;
+        Reporter::farewell(kafka, topic_prefix, instance).await;
+        // It joins a thread.
+        let tail = self.tail;
+        let _ = tokio::task::spawn_blocking(move || drop(tail)).await;
+    }
+}
+
+fn report(instance: &str, units: &Units, view: &View) -> Report {
+    let groups = units.iter().map(|(group, unit)| {
+        let mut report = unit.status.lock().report.clone();
+        for (partition, at) in &mut report.partitions {
+            at.committed = unit.status.lock().next_offsets.get(partition).copied();
+        }
+        if report.is_pausing() {
+            // After the partitions: whoever entered before they were closed is counted.
+            report.in_flight = unit.activity.under_way();
+        }
+        report.database_sessions = unit.pool.sessions().0;
+        ((*group).to_owned(), report)
+    });
+    let unreadable = view.state().map(|state| state.unreadable().keys().cloned().collect());
+    Report {
+        instance: instance.to_owned(),
+        groups: groups.collect(),
+        unreadable: unreadable.unwrap_or_default(),
+        ..Report::default()
+    }
+}
+
+/// Asks by a connection of its own: the pool may have been let go of.
+fn healthy(url: String) -> Healthy {
+    Box::new(move || {
+        let url = url.clone();
+        Box::pin(async move {
+            let asked = tokio::time::timeout(limits::HEALTH_TIMEOUT, takes_writes(&url)).await;
+            matches!(asked, Ok(Ok(true)))
+        })
+    })
+}
+
+async fn takes_writes(url: &str) -> Result<bool, sea_orm::DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).connect_timeout(Duration::from_secs(1)).sqlx_logging(false);
+    let db = Database::connect(options).await?;
+    let ask = "SELECT @@global.read_only + @@global.super_read_only AS locked";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, ask)).await;
+    let locked = row.and_then(|row| row.map_or(Ok(1), |row| row.try_get::<i64>("", "locked")));
+    db.close().await?;
+    Ok(locked? == 0)
+}
+
+/// Every group that there is, with what it reads.
+#[must_use]
+pub fn all_groups() -> [(&'static str, Source); 4] {
+    use crate::{dispatch::Dispatches, group::Folding};
+    use domain::{accounts::Accounts, coupons::Coupons, shop::Shop};
+    [
+        (<Folding<Accounts> as Work>::GROUP, <Folding<Accounts> as Work>::SOURCE),
+        (<Folding<Coupons> as Work>::GROUP, <Folding<Coupons> as Work>::SOURCE),
+        (<Folding<Shop> as Work>::GROUP, <Folding<Shop> as Work>::SOURCE),
+        (Dispatches::GROUP, Dispatches::SOURCE),
+    ]
+}

@@ -1,0 +1,181 @@
+//! How a group obeys `control`: what somebody holds comes to rest and stays so, what nobody holds any more is opened,
+//! which reads MySQL's word again.
+
+use super::{
+    ownership::{Group, Phase},
+    work::Work,
+};
+use crate::limits;
+use control::{
+    Desired, State,
+    acks::{Flow, GroupReport, PartitionReport},
+    office::now_ms,
+    records::Target,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+impl<W: Work> Group<W> {
+    /// What is wanted of a partition. Before it is known what is wanted, everything rests.
+    pub(super) fn desired(&self, partition: i32) -> Desired {
+        match &self.wanted {
+            Some(wanted) => wanted.desired(W::GROUP, W::SOURCE.base_name(), partition),
+            None => Desired::unknown(),
+        }
+    }
+
+    /// Another state of `control`.
+    pub(super) fn obey(&mut self, wanted: Option<Arc<State>>) {
+        self.wanted = wanted;
+        let partitions: Vec<i32> = self.owned.keys().copied().collect();
+        let (mut halted, mut again) = (Vec::new(), Vec::new());
+        for partition in partitions {
+            let desired = self.desired(partition);
+            let quiet = self.is_known_quiet(partition, &desired);
+            let Some(owned) = self.owned.get_mut(&partition) else { continue };
+            let (was, is) = (owned.desired.is_paused(), desired.is_paused());
+            owned.desired = desired;
+            if is && !was {
+                halted.push(partition);
+                owned.waiting.clear();
+                owned.rest.cancel();
+            }
+            if owned.desired.at_once {
+                owned.stop.cancel();
+            }
+            match owned.phase {
+                // Paused before anybody knew whether a former owner is fenced.
+                Phase::Paused if is && !owned.fenced && !quiet => again.push(partition),
+                Phase::Paused if !is => again.push(partition),
+                _ => {}
+            }
+            self.settle(partition);
+        }
+        if !halted.is_empty() {
+            tracing::info!(group = W::GROUP, partitions = ?halted, "pausing");
+            // Once: each call throws away what was fetched ahead.
+            self.pause(&halted);
+        }
+        if !again.is_empty() {
+            tracing::info!(group = W::GROUP, partitions = ?again, "resuming, or fencing who had them");
+        }
+        for partition in again {
+            if self.held {
+                self.set_phase(partition, Phase::Held);
+            } else {
+                self.open(partition);
+            }
+        }
+        self.tune();
+        self.let_go();
+        self.tell_report();
+    }
+
+    /// Brings a partition to rest that somebody holds and nothing is under way of.
+    pub(super) fn settle(&mut self, partition: i32) {
+        let Some(owned) = self.owned.get_mut(&partition) else { return };
+        if owned.desired.is_paused() && matches!(owned.phase, Phase::Idle(_) | Phase::Held) {
+            owned.phase = Phase::Paused;
+            owned.waiting.clear();
+            self.close(partition);
+        }
+    }
+
+    fn set_phase(&mut self, partition: i32, phase: Phase<W>) {
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            owned.phase = phase;
+        }
+    }
+
+    /// Whether it is known that a former owner of a paused partition writes nothing any more.
+    pub(super) fn is_known_quiet(&self, partition: i32, desired: &Desired) -> bool {
+        desired.is_paused()
+            && (self.wanted.is_none() || self.view.is_known_quiet(W::GROUP, partition, desired.epoch))
+    }
+
+    /// Closes the pool where all partitions of the group are released and nothing of ours is under way.
+    pub(super) fn let_go(&mut self) {
+        let Some(wanted) = &self.wanted else { return };
+        let released = |n| wanted.desired(W::GROUP, W::SOURCE.base_name(), n).release;
+        let resting = |phase: &Phase<W>| matches!(phase, Phase::Paused | Phase::Stopped);
+        let all = (0..W::SOURCE.partitions()).all(released);
+        if !all || !self.owned.values().all(|owned| resting(&owned.phase)) || self.pool.get().is_err() {
+            return;
+        }
+        let (pool, changed) = (self.pool.clone(), self.changed.clone());
+        tokio::spawn(async move {
+            pool.release().await;
+            tracing::info!(group = W::GROUP, "the writer pool is released");
+            changed.notify_one();
+        });
+    }
+
+    /// Records in one transaction, at most.
+    pub(super) fn batch_records(&self) -> usize {
+        let tuned = self.wanted.as_ref().and_then(|wanted| {
+            let own = wanted.tuning(&Target::Group(W::GROUP.to_owned()));
+            let own = own.and_then(|(_, tuning)| tuning.batch_records);
+            own.or_else(|| wanted.tuning(&Target::All).and_then(|(_, tuning)| tuning.batch_records))
+        });
+        tuned.unwrap_or(self.config.batch_records).clamp(1, limits::MAX_BATCH_RECORDS)
+    }
+
+    /// In how much of its time a partition may work, in percent.
+    pub(super) fn percent(&self, partition: i32) -> u32 {
+        let wanted = self.wanted.as_ref();
+        wanted.map_or(100, |wanted| wanted.percent(W::GROUP, W::SOURCE.base_name(), partition, now_ms()))
+    }
+
+    fn tune(&self) {
+        let target = Target::Pool("writer".to_owned());
+        let tuning = self.wanted.as_ref().and_then(|wanted| wanted.tuning(&target));
+        let tuning = tuning.map(|(_, tuning)| tuning.clone()).unwrap_or_default();
+        let pool = self.pool.clone();
+        tokio::spawn(async move {
+            if let Err(error) = pool.tune(&tuning).await {
+                tracing::warn!(%error, "the writer pool keeps its settings");
+            }
+        });
+    }
+
+    /// Puts down what `control.acks` is to say.
+    pub(super) fn tell_report(&self) {
+        let next_offsets = self.status.lock().next_offsets.clone();
+        let stopped = self.status.lock().stopped.clone();
+        let at = |(partition, owned): (&i32, &super::ownership::Owned<W>)| {
+            let state = owned.flow();
+            let committed = next_offsets.get(partition).copied();
+            let reason = stopped.get(partition).cloned();
+            (*partition, PartitionReport { state, committed, reason })
+        };
+        let partitions: BTreeMap<i32, PartitionReport> = self.owned.iter().map(at).collect();
+        let report = GroupReport {
+            topic: W::SOURCE.base_name().to_owned(),
+            applied: self.wanted.as_ref().map_or(0, |wanted| wanted.next()),
+            partitions,
+            held: self.status.lock().held.clone(),
+            batch_records: self.batch_records(),
+            ..GroupReport::default()
+        };
+        let mut status = self.status.lock();
+        let is_news = status.report.is_news(&report);
+        status.report = report;
+        drop(status);
+        if is_news {
+            self.changed.notify_one();
+        }
+    }
+}
+
+impl<W: Work> super::ownership::Owned<W> {
+    /// What happens to it, for reports. A transaction under way is told only where somebody waits for its end.
+    fn flow(&self) -> Flow {
+        match self.phase {
+            Phase::Opening => Flow::Opening,
+            Phase::Busy if self.desired.is_paused() => Flow::Busy,
+            Phase::Idle(_) | Phase::Busy => Flow::Running,
+            Phase::Held => Flow::Held,
+            Phase::Paused => Flow::Paused,
+            Phase::Stopped => Flow::Stopped,
+        }
+    }
+}

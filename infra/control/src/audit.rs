@@ -1,0 +1,77 @@
+//! Every change that somebody asked for, as it stands in `control.audit`: an operation, with before and after.
+
+use crate::{Holder, Scope};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use uuid::Uuid;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A hold was placed.
+    Pause,
+    /// A hold was taken back.
+    Resume,
+    /// A hold got another end.
+    Extend,
+    /// A hold's time had passed.
+    Expire,
+    /// Settings were changed.
+    Tune,
+    /// An offset is passed over.
+    Skip,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its name.
+    pub id: Uuid,
+    /// What.
+    pub kind: Kind,
+    /// When, by the clock of the process that took the request.
+    pub at_ms: i64,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// For which holder.
+    #[serde(default)]
+    pub holder: Option<Holder>,
+    /// What it concerns.
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    /// Offset of its last record in `control`: whoever obeys everything up to here obeys it.
+    pub epoch: u64,
+    /// As it was before.
+    pub before: serde_json::Value,
+    /// As it is from now on.
+    pub after: serde_json::Value,
+}
+
+/// The newest operations.
+#[derive(Clone, Debug, Default)]
+pub struct Operations(VecDeque<Operation>);
+
+impl Operations {
+    /// One record more; what is no operation is passed over.
+    pub fn apply(&mut self, value: Option<&[u8]>) {
+        let Some(operation) = value.and_then(|value| serde_json::from_slice(value).ok()) else { return };
+        self.0.push_back(operation);
+        if self.0.len() > crate::limits::MAX_OPERATIONS {
+            self.0.pop_front();
+        }
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn find(&self, id: Uuid) -> Option<&Operation> {
+        self.0.iter().rev().find(|operation| operation.id == id)
+    }
+
+    /// The newest first.
+    pub fn newest(&self) -> impl Iterator<Item = &Operation> {
+        self.0.iter().rev()
+    }
+}

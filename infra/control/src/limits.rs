@@ -1,0 +1,40 @@
+//! Every limit of the control plane, with its unit.
+
+use std::time::Duration;
+
+/// Longest group, topic or pool name, in bytes.
+pub const MAX_NAME_BYTES: usize = 200;
+/// Longest reason or actor, in characters.
+pub const MAX_TEXT_CHARS: usize = 500;
+/// Shortest time a hold may be given.
+pub const MIN_TTL: Duration = Duration::from_secs(1);
+/// Longest time a hold may be given, whatever the headroom.
+pub const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Scopes in one request.
+pub const MAX_SCOPES: usize = 32;
+/// One call to the brokers.
+pub const CALL: Duration = Duration::from_secs(5);
+/// From the hand-over of a record to the brokers' word, in ms.
+pub const DELIVERY_MS: u32 = 5_000;
+/// A transaction that nobody ended is ended by the brokers after this, in ms; readers wait for it.
+pub const TRANSACTION_MS: u32 = 6_000;
+/// Reading `control` to its end at the start of a process.
+pub const FIRST_READ: Duration = Duration::from_secs(10);
+/// Before another try to read it.
+pub const READ_RETRY: Duration = Duration::from_millis(500);
+/// One poll of the tail.
+pub const TAIL_POLL: Duration = Duration::from_millis(100);
+/// Between two reports of an instance that has nothing new to say.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+/// A report that is older than this says nothing about now.
+pub const REPORT_STALE: Duration = Duration::from_secs(6);
+/// Between two looks for holds whose time has passed.
+pub const EXPIRY_POLL: Duration = Duration::from_millis(500);
+/// Operations that a process remembers.
+pub const MAX_OPERATIONS: usize = 1_000;
+/// Longest wait for an operation in one request.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Between two looks at an operation that is waited for.
+pub const WAIT_POLL: Duration = Duration::from_millis(50);
+/// Shares of a partition's headroom at which a pause is warned of.
+pub const HEADROOM_WARNINGS: [u64; 3] = [50, 75, 90];

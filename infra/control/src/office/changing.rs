@@ -1,0 +1,234 @@
+//! Placing, extending and taking back holds. Each answers at once; how far it is, `/admin/operations/{id}` says.
+
+use super::{
+    Office, now_ms,
+    refusal::{Refusal, bad},
+    requests::{Extend, Pause, Resume, text, ttl_ms},
+};
+use crate::{
+    Scope, State as Wanted,
+    audit::{Kind, Operation},
+    hold::{Hold, Holder, Place},
+    journal::Change,
+    records::{Key, Term, Value},
+    state::Live,
+    topics,
+};
+use axum::{
+    Json,
+    extract::{Path, State, rejection::JsonRejection},
+    http::StatusCode,
+};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use serde_json::{Value as Object, json};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+type Body<T> = Result<Json<T>, JsonRejection>;
+type Accepted = (StatusCode, Json<Object>);
+
+fn body<T>(body: Body<T>) -> Result<T, Refusal> {
+    body.map(|Json(body)| body).map_err(|rejection| bad(rejection.body_text()))
+}
+
+pub(super) async fn pause(State(office): State<Office>, sent: Body<Pause>) -> Result<Accepted, Refusal> {
+    let sent = body(sent)?;
+    text("reason", &sent.reason, true)?;
+    text("actor", &sent.actor, true)?;
+    let scopes = sent.scope.scopes(&office.topics)?;
+    let wanted = office.wanted()?;
+    let ttl = sent.ttl.as_deref().map(ttl_ms).transpose()?;
+    if let (Some(ttl), false) = (ttl, sent.force) {
+        office.within_headroom(&scopes, ttl).await?;
+    }
+    let (id, now) = (Uuid::new_v4(), now_ms());
+    let hold = Hold {
+        mode: sent.mode,
+        reason: sent.reason.clone(),
+        actor: sent.actor.clone(),
+        operation: id,
+        created_at_ms: now,
+        expires_at_ms: ttl.map(|ttl| now.saturating_add(ttl)),
+        on_expiry: sent.on_expiry,
+    };
+    let places = places(sent.holder, &scopes);
+    let before = live(&wanted, &places);
+    let change = |place: &Place| (Key::Hold(place.clone()), Some(Value::Hold(hold.clone())));
+    let changes = places.iter().map(change).collect();
+    let operation = Operation {
+        id,
+        kind: Kind::Pause,
+        at_ms: now,
+        actor: sent.actor,
+        reason: sent.reason,
+        holder: Some(sent.holder),
+        scopes,
+        epoch: 0,
+        before: json!(before),
+        after: json!(hold),
+    };
+    let replaced: Vec<Uuid> = before.iter().map(|live| live.operation).collect();
+    office.accept(changes, operation, json!({"state": "PAUSING", "replaces": replaced})).await
+}
+
+pub(super) async fn resume(State(office): State<Office>, sent: Body<Resume>) -> Result<Accepted, Refusal> {
+    let sent = body(sent)?;
+    text("reason", &sent.reason, false)?;
+    text("actor", &sent.actor, true)?;
+    let wanted = office.wanted()?;
+    let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.topics)).transpose()?;
+    let held = held(&wanted, sent.holder, scopes.as_deref())?;
+    let now = now_ms();
+    let ramp = sent.ramp.as_ref().map(|steps| steps.ramp(now)).transpose()?;
+    let mut changes: Vec<Change> = Vec::new();
+    for live in &held {
+        let place = || live.place.clone();
+        // Before the hold goes, so that nobody begins at full speed.
+        changes.push((Key::Ramp(live.place.scope.clone()), ramp.map(Value::Ramp)));
+        changes
+            .extend([Key::Term(place()), Key::Expired(place()), Key::Stayed(place())].map(|key| (key, None)));
+        changes.push((Key::Hold(place()), None));
+    }
+    let operation = Operation {
+        id: Uuid::new_v4(),
+        kind: Kind::Resume,
+        at_ms: now,
+        actor: sent.actor,
+        reason: sent.reason,
+        holder: Some(sent.holder),
+        scopes: held.iter().map(|live| live.place.scope.clone()).collect(),
+        epoch: 0,
+        before: json!(held),
+        after: json!({"ramp": ramp}),
+    };
+    office.accept(changes, operation, json!({"state": "RESUMING"})).await
+}
+
+pub(super) async fn extend(
+    State(office): State<Office>,
+    Path(holder): Path<String>,
+    sent: Body<Extend>,
+) -> Result<Accepted, Refusal> {
+    let sent = body(sent)?;
+    let holder: Holder = holder
+        .parse()
+        .map_err(|error: crate::hold::NotAHolder| Refusal::unknown("UNKNOWN_HOLDER", error.to_string()))?;
+    text("reason", &sent.reason, false)?;
+    text("actor", &sent.actor, true)?;
+    let ttl = ttl_ms(&sent.ttl)?;
+    let wanted = office.wanted()?;
+    let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.topics)).transpose()?;
+    let held = held(&wanted, holder, scopes.as_deref())?;
+    let scopes: Vec<Scope> = held.iter().map(|live| live.place.scope.clone()).collect();
+    if !sent.force {
+        office.within_headroom(&scopes, ttl).await?;
+    }
+    let now = now_ms();
+    let expires_at_ms = Some(now.saturating_add(ttl));
+    let change = |live: &Live| {
+        let on_expiry = sent.on_expiry.unwrap_or(live.on_expiry);
+        let term = Term { epoch: live.epoch, expires_at_ms, on_expiry, actor: sent.actor.clone() };
+        (Key::Term(live.place.clone()), Some(Value::Term(term)))
+    };
+    let changes = held.iter().map(change).collect();
+    let operation = Operation {
+        id: Uuid::new_v4(),
+        kind: Kind::Extend,
+        at_ms: now,
+        actor: sent.actor.clone(),
+        reason: sent.reason,
+        holder: Some(holder),
+        scopes,
+        epoch: 0,
+        before: json!(held),
+        after: json!({"expires_at_ms": expires_at_ms}),
+    };
+    office.accept(changes, operation, json!({"state": "DONE", "expires_at_ms": expires_at_ms})).await
+}
+
+fn places(holder: Holder, scopes: &[Scope]) -> Vec<Place> {
+    scopes.iter().map(|scope| Place { holder, scope: scope.clone() }).collect()
+}
+
+fn live(wanted: &Wanted, places: &[Place]) -> Vec<Live> {
+    places.iter().filter_map(|place| wanted.live_at(place)).collect()
+}
+
+/// What a holder holds, of these scopes or at all.
+fn held(wanted: &Wanted, holder: Holder, scopes: Option<&[Scope]>) -> Result<Vec<Live>, Refusal> {
+    let held: Vec<Live> = match scopes {
+        Some(scopes) => live(wanted, &places(holder, scopes)),
+        None => wanted.live().filter(|live| live.place.holder == holder).collect(),
+    };
+    if held.is_empty() || scopes.is_some_and(|scopes| held.len() < scopes.len()) {
+        let holds: BTreeSet<String> = wanted.live().map(|live| live.place.to_string()).collect();
+        let holds: Vec<String> = holds.into_iter().collect();
+        let there = if holds.is_empty() {
+            "nothing is held".to_owned()
+        } else {
+            format!("held are {}", holds.join(", "))
+        };
+        return Err(Refusal::conflict("NOT_HELD", format!("{holder} does not hold that; {there}")));
+    }
+    Ok(held)
+}
+
+impl Office {
+    async fn accept(
+        &self,
+        changes: Vec<Change>,
+        operation: Operation,
+        mut answer: Object,
+    ) -> Result<Accepted, Refusal> {
+        let id = operation.id;
+        if let Err(error) = self.journal.append(changes, operation).await {
+            tracing::warn!(%error, "a change was not confirmed");
+            let message = format!("{error}; look at /admin/consumers, and ask again: that is safe");
+            return Err(Refusal::unavailable("OUTCOME_UNKNOWN", message));
+        }
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("operation".to_owned(), json!(id));
+        }
+        Ok((StatusCode::ACCEPTED, Json(answer)))
+    }
+
+    /// A pause that outlives what the log keeps would lose records.
+    async fn within_headroom(&self, scopes: &[Scope], ttl_ms: i64) -> Result<(), Refusal> {
+        for (group, (topic, _)) in self.groups.iter() {
+            if !scopes.iter().any(|scope| scope.concerns(group, topic)) {
+                continue;
+            }
+            if let Some(kept_ms) = self.retention_ms(topic).await?.filter(|kept| *kept < ttl_ms) {
+                return Err(Refusal::beyond(format!(
+                    "{topic} keeps records for {} s and the ttl is {} s: send force to lose what is older",
+                    kept_ms / 1_000,
+                    ttl_ms / 1_000
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// For how long a topic keeps records, in ms; `None` where for ever.
+    async fn retention_ms(&self, topic: &str) -> Result<Option<i64>, Refusal> {
+        let away = |error: String| {
+            Refusal::unavailable("KAFKA_UNAVAILABLE", format!("its retention is not known: {error}"))
+        };
+        let admin: AdminClient<DefaultClientContext> =
+            self.settings.create().map_err(|error: rdkafka::error::KafkaError| away(error.to_string()))?;
+        let name = topics::name(&self.prefix, topic);
+        let options = AdminOptions::new().request_timeout(Some(crate::limits::CALL));
+        let described = admin.describe_configs(&[ResourceSpecifier::Topic(&name)], &options).await;
+        let described = described.map_err(|error| away(error.to_string()))?;
+        let mut kept = None;
+        for resource in described.into_iter().flatten() {
+            let value = |key: &str| resource.get(key).and_then(|entry| entry.value.clone());
+            // What is compacted keeps its newest values whatever the retention is.
+            if value("cleanup.policy").is_some_and(|policy| policy.contains("delete")) {
+                kept = value("retention.ms").and_then(|ms| ms.parse().ok()).filter(|ms: &i64| *ms >= 0);
+            }
+        }
+        Ok(kept)
+    }
+}

@@ -1,0 +1,232 @@
+//! What operators see: everything that is wanted and everything that is, per group and partition; operations.
+
+use super::{
+    Office, now_ms,
+    refusal::{Refusal, bad},
+};
+use crate::{
+    acks::{Flow, Report},
+    audit::Operation,
+    lag, limits, topics,
+};
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+use uuid::Uuid;
+
+/// Where a partition stood when somebody looked.
+pub(super) type Seen = BTreeMap<(String, i32), (Instant, u64)>;
+
+/// Between two looks that make a pace.
+const PACE_INTERVAL: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Serialize)]
+struct Row {
+    partition: i32,
+    /// Who has it, by its own word.
+    instance: Option<String>,
+    desired: &'static str,
+    holders: Vec<&'static str>,
+    observed: Option<Flow>,
+    reason: Option<String>,
+    committed: Option<u64>,
+    end: Option<u64>,
+    lag_records: Option<u64>,
+    lag_seconds: Option<f64>,
+    drain_eta_seconds: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Waiting {
+    wait: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    limit: Option<usize>,
+}
+
+pub(super) async fn operations(
+    State(office): State<Office>,
+    paging: Result<Query<Paging>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(paging) = paging.map_err(|rejection| bad(rejection.body_text()))?;
+    let limit = paging.limit.unwrap_or(20);
+    if !(1..=limits::MAX_OPERATIONS).contains(&limit) {
+        return Err(bad(format!("limit is 1 to {}", limits::MAX_OPERATIONS)));
+    }
+    let newest: Vec<Operation> = office.view.operations(|all| all.newest().take(limit).cloned().collect());
+    Ok(Json(json!({"operations": newest})))
+}
+
+pub(super) async fn operation(
+    State(office): State<Office>,
+    Path(id): Path<String>,
+    waiting: Result<Query<Waiting>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(waiting) = waiting.map_err(|rejection| bad(rejection.body_text()))?;
+    let unknown = || {
+        Refusal::unknown("UNKNOWN_OPERATION", format!("there is no operation {id:?}; see /admin/operations"))
+    };
+    let id: Uuid = id.parse().map_err(|_| unknown())?;
+    let wait = match waiting.wait.as_deref().map(humantime::parse_duration) {
+        None => Duration::ZERO,
+        Some(Ok(wait)) => wait.min(limits::MAX_WAIT),
+        Some(Err(error)) => return Err(bad(format!("wait: {error}; write it as in 30s"))),
+    };
+    let deadline = Instant::now() + wait;
+    let mut changes = office.view.changes();
+    loop {
+        changes.mark_unchanged();
+        let found = office.view.operations(|all| all.find(id).cloned());
+        let answer = match &found {
+            Some(operation) => {
+                let progress = office.progress(operation).await?;
+                // It must be obeyed here too before anybody's word on it counts.
+                let known = office.wanted()?.next() > operation.epoch;
+                (known, json!({"operation": operation, "progress": progress}), progress.is_settled())
+            }
+            None => (false, Value::Null, false),
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        match answer {
+            (true, answer, settled) if settled || left.is_zero() => return Ok(Json(flatten(answer))),
+            (false, _, _) if left.is_zero() && found.is_none() => return Err(unknown()),
+            (_, answer, _) if left.is_zero() => return Ok(Json(flatten(answer))),
+            _ => {}
+        }
+        // Reports wake this; members that leave do not.
+        let _ = tokio::time::timeout(left.min(limits::WAIT_POLL), changes.changed()).await;
+    }
+}
+
+/// The progress' fields, with the operation beside them.
+fn flatten(mut answer: Value) -> Value {
+    let Some(operation) = answer.get_mut("operation").map(Value::take) else { return answer };
+    let mut flat = answer.get_mut("progress").map(Value::take).unwrap_or_default();
+    if let Some(flat) = flat.as_object_mut() {
+        flat.insert("operation".to_owned(), operation);
+    }
+    flat
+}
+
+pub(super) async fn consumers(State(office): State<Office>) -> Result<Json<Value>, Refusal> {
+    let (wanted, reports) = (office.wanted()?, office.view.reports());
+    let members = office.members(office.topics.keys().cloned().collect()).await;
+    let now = now_ms();
+    let depth = office.depth().await;
+    let mut groups = BTreeMap::new();
+    for (group, (topic, partitions)) in office.groups.iter() {
+        let mut rows = Vec::new();
+        for partition in 0..*partitions {
+            let desired = wanted.desired(group, topic, partition);
+            let at = reports
+                .iter()
+                .filter_map(|report| place(report, group, partition))
+                .max_by_key(|at| at.0.at_ms);
+            let committed = at.as_ref().and_then(|(_, at)| at.committed);
+            let (end, appended_at) = depth.get(&(topic.clone(), partition)).copied().unwrap_or_default();
+            let lag = committed.zip(end).map(|(committed, end)| end.saturating_sub(committed));
+            rows.push(Row {
+                partition,
+                instance: at.as_ref().map(|(report, _)| report.instance.clone()),
+                desired: if desired.is_paused() { "PAUSED" } else { "RUNNING" },
+                holders: desired.holders.iter().map(|holder| holder.name()).collect(),
+                observed: at.as_ref().map(|(_, at)| at.state),
+                reason: at.as_ref().and_then(|(_, at)| at.reason.clone()),
+                committed,
+                end,
+                lag_records: lag,
+                lag_seconds: lag.map(|lag| {
+                    if lag == 0 { 0.0 } else { appended_at.map_or(0.0, |at| (now - at).max(0) as f64 / 1e3) }
+                }),
+                drain_eta_seconds: committed
+                    .zip(lag)
+                    .and_then(|(at, lag)| office.eta(topic, partition, at, lag)),
+            });
+        }
+        let listed = members
+            .get(group)
+            .map(|members| members.members.iter().map(|member| member.instance.clone()).collect::<Vec<_>>());
+        groups.insert(group, json!({"topic": topic, "members": listed, "partitions": rows}));
+    }
+    let holds: Vec<_> = wanted.live().collect();
+    let instances: Vec<&Report> = reports.iter().collect();
+    Ok(Json(json!({
+        "groups": groups, "holds": holds, "instances": instances, "unreadable": wanted.unreadable(),
+        "control_next": wanted.next(),
+    })))
+}
+
+/// What an instance says of a partition.
+fn place<'a>(
+    report: &'a Report,
+    group: &str,
+    partition: i32,
+) -> Option<(&'a Report, &'a crate::acks::PartitionReport)> {
+    report.groups.get(group)?.partitions.get(&partition).map(|at| (report, at))
+}
+
+type Depth = BTreeMap<(String, i32), (Option<u64>, Option<i64>)>;
+
+impl Office {
+    /// Of every partition its end, and when the first record was appended that the database lacks.
+    async fn depth(&self) -> Depth {
+        let office = self.clone();
+        tokio::task::spawn_blocking(move || office.ask_depth()).await.unwrap_or_default()
+    }
+
+    fn ask_depth(&self) -> Depth {
+        let mut depth = Depth::new();
+        let spots: Vec<_> =
+            self.groups.values().flat_map(|(topic, n)| (0..*n).map(move |p| (topic.clone(), p))).collect();
+        let named = |(topic, partition): &(String, i32)| (topics::name(&self.prefix, topic), *partition);
+        let ends =
+            lag::ends(&self.settings, &spots.iter().map(named).collect::<Vec<_>>()).unwrap_or_default();
+        let reports = self.view.reports();
+        let mut behind = BTreeMap::new();
+        for (group, (topic, partitions)) in self.groups.iter() {
+            for partition in 0..*partitions {
+                let at = reports.iter().filter_map(|report| place(report, group, partition));
+                let committed = at.filter_map(|(_, at)| at.committed).max();
+                let spot = (topics::name(&self.prefix, topic), partition);
+                if let (Some(committed), Some(end)) = (committed, ends.get(&spot))
+                    && committed < *end
+                {
+                    behind.insert(spot, committed);
+                }
+            }
+        }
+        let times = lag::append_times(&self.settings, &behind).unwrap_or_default();
+        for spot in spots {
+            let named = named(&spot);
+            depth.insert(spot, (ends.get(&named).copied(), times.get(&named).copied()));
+        }
+        depth
+    }
+
+    /// Until the database has caught up, by the pace since the look before.
+    fn eta(&self, topic: &str, partition: i32, committed: u64, lag: u64) -> Option<f64> {
+        if lag == 0 {
+            return Some(0.0);
+        }
+        let mut seen = self.seen.lock();
+        let now = Instant::now();
+        let before = seen.get(&(topic.to_owned(), partition)).copied();
+        if before.is_none_or(|(at, _)| now - at >= PACE_INTERVAL) {
+            seen.insert((topic.to_owned(), partition), (now, committed));
+        }
+        let (at, from) = before?;
+        let pace = committed.saturating_sub(from) as f64 / (now - at).as_secs_f64();
+        (pace > 0.0).then(|| lag as f64 / pace)
+    }
+}

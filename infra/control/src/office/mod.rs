@@ -1,0 +1,131 @@
+//! The operators' routes, the same at every process: what is asked for goes into `control`, what is answered comes from
+//! there, from the instances' reports and from the group coordinator. This process' own groups count no more than others.
+
+mod changing;
+mod looking;
+mod refusal;
+mod requests;
+
+use crate::{
+    State as Wanted,
+    audit::Operation,
+    journal::Journal,
+    members::{Coordinator, Members},
+    progress::{Evidence, Progress},
+    tail::View,
+};
+use axum::{
+    Router,
+    routing::{get, patch, post},
+};
+use parking_lot::Mutex;
+use rdkafka::ClientConfig;
+use refusal::Refusal;
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct Office {
+    view: View,
+    journal: Journal,
+    /// For questions to the brokers.
+    settings: ClientConfig,
+    prefix: String,
+    /// Topic of each group, and the topic's partitions.
+    groups: Arc<BTreeMap<String, (String, i32)>>,
+    topics: Arc<BTreeMap<String, String>>,
+    coordinator: Arc<Mutex<Option<Coordinator>>>,
+    /// Where partitions stood when somebody last looked: for the drain's pace.
+    seen: Arc<Mutex<looking::Seen>>,
+}
+
+impl Office {
+    /// For these groups: name, topic without prefix, partitions.
+    #[must_use]
+    pub fn new(
+        view: View,
+        journal: Journal,
+        settings: ClientConfig,
+        prefix: &str,
+        groups: &[(&str, &str, i32)],
+    ) -> Self {
+        let named = |(group, topic, n): &(&str, &str, i32)| ((*group).to_owned(), ((*topic).to_owned(), *n));
+        let groups: BTreeMap<_, _> = groups.iter().map(named).collect();
+        let topics = groups.iter().map(|(group, (topic, _))| (group.clone(), topic.clone())).collect();
+        Self {
+            view,
+            journal,
+            settings,
+            prefix: prefix.to_owned(),
+            groups: Arc::new(groups),
+            topics: Arc::new(topics),
+            coordinator: Arc::default(),
+            seen: Arc::default(),
+        }
+    }
+
+    /// The routes; for behind the bearer token.
+    pub fn routes(self) -> Router {
+        Router::new()
+            .route("/admin/consumers", get(looking::consumers))
+            .route("/admin/consumers/pause", post(changing::pause))
+            .route("/admin/consumers/pause/{holder}", patch(changing::extend))
+            .route("/admin/consumers/resume", post(changing::resume))
+            .route("/admin/operations", get(looking::operations))
+            .route("/admin/operations/{id}", get(looking::operation))
+            .with_state(self)
+    }
+
+    /// What is wanted, as far as it is known here.
+    fn wanted(&self) -> Result<Arc<Wanted>, Refusal> {
+        self.view.state().ok_or_else(|| {
+            let trouble = self.view.trouble().unwrap_or_else(|| "it is still being read".to_owned());
+            Refusal::unavailable("CONTROL_UNAVAILABLE", format!("control is not known here: {trouble}"))
+        })
+    }
+
+    /// Who is listed in these groups; what does not answer is left out.
+    async fn members(&self, groups: Vec<String>) -> BTreeMap<String, Members> {
+        let office = self.clone();
+        let ask = move || {
+            let mut place = office.coordinator.lock();
+            if place.is_none() {
+                *place = Coordinator::new(&office.settings, &office.prefix).ok();
+            }
+            let Some(coordinator) = place.as_ref() else { return BTreeMap::new() };
+            let mut found = BTreeMap::new();
+            for group in groups {
+                match coordinator.members(&group) {
+                    Ok(members) => drop(found.insert(group, members)),
+                    Err(error) => tracing::debug!(%error, group, "a coordinator does not answer"),
+                }
+            }
+            found
+        };
+        tokio::task::spawn_blocking(ask).await.unwrap_or_default()
+    }
+
+    async fn progress(&self, operation: &Operation) -> Result<Progress, Refusal> {
+        let concerned = |group: &String, topic: &String| {
+            operation.scopes.iter().any(|scope| scope.concerns(group, topic))
+        };
+        let groups = self.topics.iter().filter(|(group, topic)| concerned(group, topic));
+        let members = self.members(groups.map(|(group, _)| group.clone()).collect()).await;
+        let (state, reports) = (self.wanted()?, self.view.reports());
+        let evidence = Evidence {
+            state: &state,
+            reports: &reports,
+            members: &members,
+            topics: &self.topics,
+            now_ms: now_ms(),
+        };
+        Ok(evidence.progress(operation))
+    }
+}
+
+/// By this process' clock.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,52 @@
+//! Answers that say no: a status, a code for programs, a sentence for people.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+use std::time::SystemTime;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+/// What was sent makes no sense.
+pub fn bad(message: String) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, code: "INVALID_REQUEST", message }
+}
+
+impl Refusal {
+    /// Something is named that is not there.
+    pub const fn unknown(code: &'static str, message: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, code, message }
+    }
+
+    /// It does not fit what is.
+    pub const fn conflict(code: &'static str, message: String) -> Self {
+        Self { status: StatusCode::CONFLICT, code, message }
+    }
+
+    /// Allowed only with force.
+    pub const fn beyond(message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: "BEYOND_HEADROOM", message }
+    }
+
+    /// Kafka, or what is read from it, is away.
+    pub const fn unavailable(code: &'static str, message: String) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, code, message }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let timestamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let body = json!({"errorCode": self.code, "message": self.message, "timestamp": timestamp});
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,263 @@
+//! Reads the three topics to their ends and stays there. Until `control` was read to its end nobody knows what is
+//! wanted, so there is no state, and whoever waits for one must rest.
+
+use crate::{
+    State,
+    acks::Reports,
+    audit::Operations,
+    limits,
+    topics::{self, ACKS, AUDIT, CONTROL},
+};
+use parking_lot::RwLock;
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult},
+    message::BorrowedMessage,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+use tokio::sync::watch;
+
+/// What is known.
+#[derive(Clone)]
+pub struct View {
+    state: watch::Receiver<Option<Arc<State>>>,
+    reports: Arc<RwLock<Reports>>,
+    operations: Arc<RwLock<Operations>>,
+    /// Counts whatever came.
+    changes: watch::Receiver<u64>,
+    trouble: Arc<RwLock<Option<String>>>,
+}
+
+impl View {
+    /// What is wanted; nothing until it was read once.
+    #[must_use]
+    pub fn state(&self) -> Option<Arc<State>> {
+        self.state.borrow().clone()
+    }
+
+    /// What is wanted, as it changes.
+    #[must_use]
+    pub fn states(&self) -> watch::Receiver<Option<Arc<State>>> {
+        self.state.clone()
+    }
+
+    /// What instances say.
+    #[must_use]
+    pub fn reports(&self) -> Reports {
+        self.reports.read().clone()
+    }
+
+    /// See [`Reports::is_known_quiet`].
+    #[must_use]
+    pub fn is_known_quiet(&self, group: &str, partition: i32, epoch: u64) -> bool {
+        self.reports.read().is_known_quiet(group, partition, epoch)
+    }
+
+    /// What was asked for.
+    pub fn operations<T>(&self, look: impl FnOnce(&Operations) -> T) -> T {
+        look(&self.operations.read())
+    }
+
+    /// Ends a wait whenever something came.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// Why it cannot be read just now.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.read().clone()
+    }
+}
+
+/// The reading thread; dropping it ends it.
+pub struct Tail {
+    view: View,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Reading {
+    settings: ClientConfig,
+    prefix: String,
+    state: watch::Sender<Option<Arc<State>>>,
+    reports: Arc<RwLock<Reports>>,
+    operations: Arc<RwLock<Operations>>,
+    changes: watch::Sender<u64>,
+    trouble: Arc<RwLock<Option<String>>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Tail {
+    /// Begins to read, from settings of `kafka::reader`.
+    ///
+    /// # Errors
+    /// No thread to be had.
+    pub fn start(settings: &ClientConfig, prefix: &str) -> std::io::Result<Self> {
+        let mut settings = settings.clone();
+        settings
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            // The last records of a compacted topic may be gone: begin anew where it is cut.
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "50")
+            .set("topic.metadata.refresh.interval.ms", "5000");
+        let (state, states) = watch::channel(None);
+        let (changes, changed) = watch::channel(0);
+        let view = View {
+            state: states,
+            reports: Arc::default(),
+            operations: Arc::default(),
+            changes: changed,
+            trouble: Arc::default(),
+        };
+        let ended = Arc::new(AtomicBool::new(false));
+        let reading = Reading {
+            settings,
+            prefix: prefix.to_owned(),
+            state,
+            reports: view.reports.clone(),
+            operations: view.operations.clone(),
+            changes,
+            trouble: view.trouble.clone(),
+            ended: ended.clone(),
+        };
+        let thread = std::thread::Builder::new().name("control-tail".into()).spawn(move || reading.run())?;
+        Ok(Self { view, ended, thread: Some(thread) })
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Reading {
+    fn run(self) {
+        while !self.ended.load(Ordering::Relaxed) {
+            if let Err(error) = self.follow() {
+                self.note(Some(error.to_string()));
+                std::thread::sleep(limits::READ_RETRY);
+            }
+        }
+    }
+
+    fn follow(&self) -> KafkaResult<()> {
+        let consumer: BaseConsumer = self.settings.create()?;
+        let names = [CONTROL, ACKS, AUDIT].map(|topic| topics::name(&self.prefix, topic));
+        for name in &names {
+            let metadata = consumer.fetch_metadata(Some(name), limits::CALL)?;
+            if metadata.topics().first().is_none_or(|topic| topic.partitions().is_empty()) {
+                self.note(Some(format!("topic {name} is missing: run `consumers init`")));
+                std::thread::sleep(limits::READ_RETRY);
+                return Ok(());
+            }
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&names[0], 0, Offset::Beginning)?;
+        list.add_partition_offset(&names[1], 0, Offset::Beginning)?;
+        list.add_partition_offset(&names[2], 0, Offset::OffsetTail(limits::MAX_OPERATIONS as i64))?;
+        consumer.assign(&list)?;
+        let mut state = State::default();
+        let mut is_whole = false;
+        while !self.ended.load(Ordering::Relaxed) {
+            match consumer.poll(limits::TAIL_POLL) {
+                Some(Ok(message)) if message.topic() == names[0] => {
+                    let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+                    state.apply(message.offset().unsigned_abs(), &key, message.payload());
+                    if is_whole {
+                        self.publish(&state);
+                    }
+                }
+                Some(Ok(message)) => self.enter(&names, &message),
+                // Of which of the three it is, only the position says.
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    is_whole = is_whole || self.is_whole(&consumer, &names[0]);
+                    if is_whole {
+                        state.reached(position(&consumer, &names[0]));
+                        self.publish(&state);
+                    }
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "the tail of control lost its broker");
+                    self.note(Some(error.to_string()));
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything was read that stands there now.
+    fn is_whole(&self, consumer: &BaseConsumer, topic: &str) -> bool {
+        match consumer.fetch_watermarks(topic, 0, limits::CALL) {
+            Ok((low, high)) => low == high || position(consumer, topic) >= high.unsigned_abs(),
+            Err(error) => {
+                self.note(Some(error.to_string()));
+                false
+            }
+        }
+    }
+
+    fn enter(&self, names: &[String; 3], message: &BorrowedMessage<'_>) {
+        let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+        if message.topic() == names[1] {
+            self.reports.write().apply(&key, message.payload());
+        } else {
+            self.operations.write().apply(message.payload());
+        }
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn publish(&self, state: &State) {
+        self.note(None);
+        let is_new = self.state.send_if_modified(|known| {
+            let is_new = known.as_deref() != Some(state);
+            if is_new {
+                *known = Some(Arc::new(state.clone()));
+            }
+            is_new
+        });
+        if is_new {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn note(&self, trouble: Option<String>) {
+        let mut known = self.trouble.write();
+        if *known != trouble {
+            if let Some(trouble) = &trouble {
+                tracing::warn!(trouble, "control cannot be read");
+            }
+            *known = trouble;
+        }
+    }
+}
+
+/// Offset of the next record; 0 where nothing was read yet.
+fn position(consumer: &BaseConsumer, topic: &str) -> u64 {
+    let positions = consumer.position().ok();
+    let found = positions.as_ref().and_then(|positions| positions.find_partition(topic, 0));
+    match found.map(|found| found.offset()) {
+        Some(Offset::Offset(next)) => next.unsigned_abs(),
+        _ => 0,
+    }
+}
