@@ -2,6 +2,7 @@
 
 use crate::{
     config::{Config, ModeSetting, Secrets},
+    controls,
     history::{self, History},
     http::{self, ApiError, Code},
     ingress::{self, Ingress},
@@ -31,6 +32,7 @@ use chassis::{
     serve::{self, Limits},
     shutdown::CancellationToken,
 };
+use control::skips::Skips;
 use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::{Topic, codec::Codec};
@@ -57,6 +59,7 @@ pub struct App {
     shutdown: CancellationToken,
     fatal: mpsc::Receiver<String>,
     threads: Vec<JoinHandle<()>>,
+    control: control::tail::Tail,
 }
 
 /// What the process says of itself.
@@ -141,9 +144,11 @@ impl App {
         let shop = TopicLog::shop(&config.topic_prefix, recent.watch());
         let codec = Arc::new(ArcSwap::from_pointee(Codec::new(&foundation.schemas)?));
         let reader = kafka::reader(&config.kafka, &config.instance);
-        started.tail(Tail::new(accounts.clone(), &reader, codec.clone())?)?;
-        started.tail(Tail::new(coupons.clone(), &reader, codec.clone())?)?;
-        started.tail(Tail::new(shop.clone(), &reader, codec.clone())?)?;
+        let control = controls::open(&config).await?;
+        let skips = || Skips::of(&control.view());
+        started.tail(Tail::new(accounts.clone(), &reader, codec.clone(), skips())?)?;
+        started.tail(Tail::new(coupons.clone(), &reader, codec.clone(), skips())?)?;
+        started.tail(Tail::new(shop.clone(), &reader, codec.clone(), skips())?)?;
         let (read_index, thread) = ReadIndex::start(LogReader::new(reader)?, partitions, shutdown.clone())?;
         started.threads.push(thread);
         let ingress = Ingress {
@@ -169,7 +174,7 @@ impl App {
         });
         let memory = Memory::new(&config, &foundation, &ingress, recent).await?;
         let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition);
-        Ok(Self { config, secrets, shared, metrics, shutdown, fatal, threads: started.threads })
+        Ok(Self { config, secrets, shared, metrics, shutdown, fatal, threads: started.threads, control })
     }
 
     /// Serves until shutdown or until the log turns out not to be the one that was folded.
@@ -217,8 +222,9 @@ impl App {
 
     fn admin_router(&self) -> Router {
         let refuse = || ApiError::from(Code::Unauthenticated).render(true);
-        let guarded =
-            admin::guarded(http::admin_routes(self.shared.clone()), &self.secrets.admin_token, refuse);
+        let office = controls::office(&self.config, self.control.view()).routes();
+        let guarded = http::admin_routes(self.shared.clone()).merge(office);
+        let guarded = admin::guarded(guarded, &self.secrets.admin_token, refuse);
         admin::open_routes(self.shared.condition.clone(), self.metrics.clone())
             .method_not_allowed_fallback(http::wrong_method)
             .merge(guarded)

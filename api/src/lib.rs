@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod config;
+pub mod controls;
 pub mod foresight;
 pub mod history;
 pub mod http;

@@ -4,7 +4,7 @@ use crate::{
     audit,
     companions::Companions,
     config::Config,
-    controls::{Plane, Unit, Units, all_groups},
+    controls::{Plane, Unit, Units},
     dispatch::Dispatches,
     group::{Folding, Group, GroupStatus, OpenPartitions, Work},
     log,
@@ -25,6 +25,7 @@ use chassis::{
 use control::tail::View;
 use domain::{accounts::Accounts, coupons::Coupons, shop::Shop};
 use metrics_exporter_prometheus::PrometheusHandle;
+use schemas::groups;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -90,7 +91,7 @@ impl App {
     pub async fn build(config: Config, metrics: Option<PrometheusHandle>) -> anyhow::Result<Self> {
         let mut groups = Vec::new();
         for group in Config::list(&config.groups) {
-            let known = all_groups().map(|(known, _)| known);
+            let known = groups::ALL.map(|(known, ..)| known);
             let Some(name) = known.into_iter().find(|known| *known == group) else {
                 bail!("TIDEMARK_GROUPS names {group:?}; the groups are {}", known.join(", "));
             };
@@ -177,7 +178,7 @@ impl App {
         let config = self.config.clone();
         let conservation = move || async move { conservation(config).await };
         let guarded = Router::new().route("/api/audit/conservation", get(conservation));
-        let guarded = guarded.merge(self.companions.routes()).merge(self.plane.routes(&all_groups()));
+        let guarded = guarded.merge(self.companions.routes()).merge(self.plane.routes());
         let guarded = admin::guarded(guarded, &self.config.admin_token, refuse);
         admin::open_routes(condition, self.metrics.clone()).merge(guarded)
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    group::{Activity, Controls, GroupStatus, Work, work::Source},
+    group::{Activity, Controls, GroupStatus},
     limits,
     pool::WriterPool,
 };
@@ -18,9 +18,10 @@ use control::{
     tail::{Tail, View},
 };
 use parking_lot::Mutex;
+use schemas::groups;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{sync::Notify, task::JoinSet, time::Instant};
+use tokio::{sync::Notify, task::JoinSet};
 
 /// One group of this process, and what belongs to it.
 #[derive(Clone)]
@@ -61,14 +62,9 @@ impl Plane {
             let activity = Activity::new(changed.clone());
             units.insert(group, Unit { status: Arc::default(), pool, activity });
         }
-        let deadline = Instant::now() + control::limits::FIRST_READ;
-        let mut states = tail.view().states();
-        while states.borrow_and_update().is_none() {
-            if tokio::time::timeout_at(deadline, states.changed()).await.is_err() {
-                let trouble = tail.view().trouble().unwrap_or_default();
-                tracing::error!(trouble, "control was not read; every group begins paused");
-                break;
-            }
+        if tail.view().first().await.is_none() {
+            let trouble = tail.view().trouble().unwrap_or_default();
+            tracing::error!(trouble, "control was not read; every group begins paused");
         }
         let journal = Journal::new(&config.kafka, &config.topic_prefix, &config.instance);
         Ok(Self { config: config.clone(), tail, journal, changed, units })
@@ -93,12 +89,14 @@ impl Plane {
     }
 
     /// The operators' routes; for behind the bearer token.
-    pub fn routes(&self, all: &[(&str, Source)]) -> Router {
-        let groups: Vec<_> =
-            all.iter().map(|(group, source)| (*group, source.base_name(), source.partitions())).collect();
+    pub fn routes(&self) -> Router {
         let settings = kafka::reader(&self.config.kafka, &self.config.instance);
+        let units = self.units.clone();
+        let pools = Arc::new(move || units.iter().map(|(group, unit)| unit.pool.report(group)).collect());
         let prefix = &self.config.topic_prefix;
-        Office::new(self.tail.view(), self.journal.clone(), settings, prefix, &groups).routes()
+        Office::new(self.tail.view(), self.journal.clone(), settings, prefix, &groups::ALL)
+            .with_pools(pools)
+            .routes()
     }
 
     /// Begins to report and to see time pass.
@@ -175,17 +173,4 @@ async fn takes_writes(url: &str) -> Result<bool, sea_orm::DbErr> {
     let locked = row.and_then(|row| row.map_or(Ok(1), |row| row.try_get::<i64>("", "locked")));
     db.close().await?;
     Ok(locked? == 0)
-}
-
-/// Every group that there is, with what it reads.
-#[must_use]
-pub fn all_groups() -> [(&'static str, Source); 4] {
-    use crate::{dispatch::Dispatches, group::Folding};
-    use domain::{accounts::Accounts, coupons::Coupons, shop::Shop};
-    [
-        (<Folding<Accounts> as Work>::GROUP, <Folding<Accounts> as Work>::SOURCE),
-        (<Folding<Coupons> as Work>::GROUP, <Folding<Coupons> as Work>::SOURCE),
-        (<Folding<Shop> as Work>::GROUP, <Folding<Shop> as Work>::SOURCE),
-        (Dispatches::GROUP, Dispatches::SOURCE),
-    ]
 }

@@ -90,6 +90,7 @@ pub const DISPATCH_PAGE: u64 = 100;
 pub const MAX_DISPATCH_PAGE: u64 = 1_000;
 
 const _: () = {
+    assert!(control::limits::MAX_BATCH_RECORDS == MAX_BATCH_RECORDS, "what operators may set");
     assert!(
         LEASE_MARGIN.as_millis() > 2 * (JOURNAL_DELIVERY_MS as u128 + 1_000 + JOURNAL_QUEUE_WAIT.as_millis()),
         "nobody may begin a call again while the record of the first is under way"

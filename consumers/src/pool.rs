@@ -2,7 +2,7 @@
 //! with other settings, when it is asked for again.
 
 use crate::config::Config;
-use control::records::Tuning;
+use control::{office::PoolReport, records::Tuning};
 use parking_lot::RwLock;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use std::{sync::Arc, time::Duration};
@@ -104,14 +104,18 @@ impl WriterPool {
         pool.map_or((0, 0), |pool| (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)))
     }
 
-    /// Most connections, fewest, and the wait for one in ms, as they are now.
+    /// As it is now, under its group's name.
     #[must_use]
-    pub fn settings(&self) -> (u32, u32, u64) {
+    pub fn report(&self, group: &str) -> PoolReport {
+        let (open, idle) = self.sessions();
         let tuning = self.tuning.read();
-        (
-            tuning.max.unwrap_or(self.config.pool_max),
-            tuning.min.unwrap_or(self.config.pool_min),
-            tuning.acquire_timeout_ms.unwrap_or(self.config.pool_acquire_timeout_ms),
-        )
+        PoolReport {
+            name: format!("writer/{group}"),
+            max: tuning.max.unwrap_or(self.config.pool_max),
+            min: tuning.min.unwrap_or(self.config.pool_min),
+            acquire_timeout_ms: tuning.acquire_timeout_ms.unwrap_or(self.config.pool_acquire_timeout_ms),
+            open,
+            idle,
+        }
     }
 }

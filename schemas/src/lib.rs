@@ -8,6 +8,7 @@ pub mod codec;
 pub mod fact;
 pub mod facts;
 mod framing;
+pub mod groups;
 pub mod ids;
 pub mod partition;
 pub mod record;

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 /// The order projection's group, as `consumers` names it.
-const GROUP: &str = "order-projection";
+const GROUP: &str = schemas::groups::ORDER;
 
 /// What MySQL said last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

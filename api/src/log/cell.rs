@@ -183,6 +183,11 @@ impl<S: State> Cell<S> {
         self.inner.lock().stop(reason)
     }
 
+    /// The partition may be folded again, from where it stopped.
+    pub fn go_on(&self) {
+        self.inner.lock().stopped = None;
+    }
+
     /// Waits for the answer to a request; called before the record is handed to the producer.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use chassis::{
     log_reader::{LogReadError, LogReader, is_wrong_offset},
     shutdown::CancellationToken,
 };
+use control::skips::Skips;
 use domain::{Input, LogPosition, Verdict, digest::record_hash, fold::State};
 use rdkafka::{
     ClientConfig, Message, Offset, Timestamp, TopicPartitionList,
@@ -27,6 +28,8 @@ use std::{
 const POLL: Duration = Duration::from_millis(100);
 /// A poll that took longer means that this process stood still; the log may have changed under it meanwhile.
 const FROZEN: Duration = Duration::from_secs(1);
+/// Going back to where a partition stopped.
+const SEEK: Duration = Duration::from_secs(5);
 /// Pause between two attempts to look at a log that does not answer.
 const VERIFY_RETRY: Duration = Duration::from_millis(200);
 
@@ -74,6 +77,7 @@ struct Follower<S: State> {
     /// Version of the rules that `current` comes from.
     newest: AtomicI32,
     suspicious: bool,
+    skips: Skips,
 }
 
 impl<S: State> Tail<S> {
@@ -85,6 +89,7 @@ impl<S: State> Tail<S> {
         log: TopicLog<S>,
         config: &ClientConfig,
         current: Arc<ArcSwap<Codec>>,
+        skips: Skips,
     ) -> Result<Self, KafkaError> {
         let consumer: BaseConsumer = config.create()?;
         let mut list = TopicPartitionList::new();
@@ -96,7 +101,15 @@ impl<S: State> Tail<S> {
         let reader = LogReader::new(config.clone())?;
         Ok(Self {
             consumer,
-            follower: Follower { log, reader, codecs, current, newest: AtomicI32::new(0), suspicious: false },
+            follower: Follower {
+                log,
+                reader,
+                codecs,
+                current,
+                newest: AtomicI32::new(0),
+                suspicious: false,
+                skips,
+            },
         })
     }
 
@@ -112,6 +125,9 @@ impl<S: State> Tail<S> {
             // From poll to poll, so that no place where the process may have stood still is missed.
             follower.suspicious |= last_poll.elapsed() > FROZEN;
             last_poll = Instant::now();
+            if follower.skips.refresh() {
+                follower.go_on(&consumer);
+            }
             match polled {
                 None if follower.suspicious => follower.verify(shutdown)?,
                 None => {}
@@ -147,7 +163,14 @@ impl<S: State> Follower<S> {
             );
             return;
         };
-        let payload = message.payload();
+        let (payload, offset) = (message.payload(), message.offset().unsigned_abs());
+        let position = LogPosition { offset, timestamp_ms, record_hash: record_hash(payload) };
+        if self.skips.has(S::TOPIC.base_name(), partition, offset) {
+            if let Err(reason) = cell.apply(position, Input::OperatorSkip) {
+                self.report(cell, &reason);
+            }
+            return;
+        }
         let codec = match &self.codecs[at] {
             Some(codec) => Ok(Some(codec.clone())),
             None => founding_codec(payload),
@@ -165,12 +188,29 @@ impl<S: State> Follower<S> {
                 return;
             }
         };
-        let offset = message.offset().unsigned_abs();
-        let position = LogPosition { offset, timestamp_ms, record_hash: record_hash(payload) };
         match cell.apply(position, input) {
             Ok(decision) if matches!(decision.verdict, Verdict::RulesActivated(_)) => self.adopt(at),
             Ok(_) => {}
             Err(reason) => self.report(cell, &reason),
+        }
+    }
+
+    /// Partitions that stopped at a record which an operator decided to pass over begin there anew.
+    fn go_on(&self, consumer: &BaseConsumer) {
+        for cell in self.log.cells() {
+            let next = cell.next_offset();
+            let skipped = self.skips.has(S::TOPIC.base_name(), cell.partition(), next);
+            if !skipped || cell.stopped().is_none() {
+                continue;
+            }
+            let (topic, partition) = (self.log.name(), cell.partition());
+            if let Err(error) = consumer.seek(topic, partition, Offset::Offset(next as i64), SEEK) {
+                tracing::error!(%error, %topic, partition, "it cannot go on behind a record that is passed over; restart");
+                continue;
+            }
+            cell.go_on();
+            metrics::gauge!(metric::STOPPED_PARTITIONS, "topic" => topic.to_string()).decrement(1.0);
+            tracing::warn!(%topic, partition, offset = next, "an operator decided to pass over this record; going on");
         }
     }
 

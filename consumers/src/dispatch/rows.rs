@@ -67,7 +67,7 @@ pub enum Change {
 }
 
 impl Work for Dispatches {
-    const GROUP: &'static str = "external-platform";
+    const GROUP: &'static str = schemas::groups::EXTERNAL_PLATFORM;
     const SOURCE: Source = Source::Facts(FactTopic::ExternalPlatform);
     type Change = Change;
 
@@ -98,6 +98,7 @@ impl Work for Dispatches {
                         Some("a fact that cannot be: its values are out of bounds, or not of this partition")
                     }
                 },
+                Err(_) if desk.is_skipped::<Self>(raw.offset) => None,
                 Err(DecodeError::Malformed(_)) => Some("not a fact of its schema"),
                 Err(unknown) => return Ok(Some(unknown.to_string())),
             };

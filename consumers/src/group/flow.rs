@@ -87,10 +87,11 @@ impl<W: Work> Group<W> {
         self.close(partition);
         let (config, pool, tell) = (self.config.clone(), self.pool.clone(), self.tell.clone());
         let (dead_letters, returning) = (self.dead_letters.clone(), self.returning.clone());
+        let view = self.view.clone();
         tokio::spawn(async move {
             let result = opening::open::<W>(&config, &pool, partition).await;
             let result = result.map(|(opened, work)| {
-                let desk = Desk { pool, partition, dead_letters };
+                let desk = Desk { pool, partition, dead_letters, view };
                 let worker = Worker::new(config, desk, opened.place.expected(), work);
                 returning.lock().insert((partition, generation), worker);
                 opened

@@ -67,8 +67,9 @@ where
         let db = desk.pool.get().map_err(|error| unloaded(&error))?;
         self.load_ahead(&db, &decoded).await.map_err(|error| unloaded(&error))?;
         for (n, raw) in batch.iter().enumerate() {
-            let record = match &decoded[n] {
-                Ok(record) => record,
+            let input = match &decoded[n] {
+                _ if desk.is_skipped::<Self>(raw.offset) => domain::Input::OperatorSkip,
+                Ok(decoded) => decoded.input(),
                 Err(stop) => return Ok(Some(stop.to_string())),
             };
             let Some(timestamp_ms) = raw.append_time_ms else {
@@ -77,11 +78,11 @@ where
             let record_hash = record_hash(raw.payload.as_deref());
             let at = LogPosition { offset: raw.offset, timestamp_ms, record_hash };
             let decision = loop {
-                match self.fold.decide(at, record.input()) {
+                match self.fold.decide(at, input) {
                     Ok(decision) => break decision,
                     Err(Undecided::Missing(keys)) => {
                         self.load(&db, &keys).await.map_err(|error| unloaded(&error))?;
-                        if self.fold.decide(at, record.input()) == Err(Undecided::Missing(keys.clone())) {
+                        if self.fold.decide(at, input) == Err(Undecided::Missing(keys.clone())) {
                             let reason = format!("offset {} needs rows that MySQL lost: {keys:?}", at.offset);
                             return Err(Finished::Fatal(reason));
                         }

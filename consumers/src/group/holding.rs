@@ -49,6 +49,13 @@ impl<W: Work> Group<W> {
         self.status.lock().stopped.insert(partition, reason);
     }
 
+    /// A partition that stopped may go on.
+    pub(super) fn start_again(&self, partition: i32) {
+        if self.status.lock().stopped.remove(&partition).is_some() {
+            metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => W::GROUP).decrement(1.0);
+        }
+    }
+
     pub(super) fn pause(&self, partitions: &[i32]) {
         if let Err(error) = self.list(partitions).and_then(|list| self.consumer.pause(&list)) {
             tracing::warn!(%error, group = W::GROUP, ?partitions, "pausing failed");

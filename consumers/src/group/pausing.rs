@@ -31,6 +31,7 @@ impl<W: Work> Group<W> {
         for partition in partitions {
             let desired = self.desired(partition);
             let quiet = self.is_known_quiet(partition, &desired);
+            let passed_over = self.is_skipped_at(partition);
             let Some(owned) = self.owned.get_mut(&partition) else { continue };
             let (was, is) = (owned.desired.is_paused(), desired.is_paused());
             owned.desired = desired;
@@ -46,6 +47,7 @@ impl<W: Work> Group<W> {
                 // Paused before anybody knew whether a former owner is fenced.
                 Phase::Paused if is && !owned.fenced && !quiet => again.push(partition),
                 Phase::Paused if !is => again.push(partition),
+                Phase::Stopped if !is && passed_over => again.push(partition),
                 _ => {}
             }
             self.settle(partition);
@@ -59,6 +61,7 @@ impl<W: Work> Group<W> {
             tracing::info!(group = W::GROUP, partitions = ?again, "resuming, or fencing who had them");
         }
         for partition in again {
+            self.start_again(partition);
             if self.held {
                 self.set_phase(partition, Phase::Held);
             } else {
@@ -90,6 +93,17 @@ impl<W: Work> Group<W> {
     pub(super) fn is_known_quiet(&self, partition: i32, desired: &Desired) -> bool {
         desired.is_paused()
             && (self.wanted.is_none() || self.view.is_known_quiet(W::GROUP, partition, desired.epoch))
+    }
+
+    /// Whether an operator decided to pass over the record at which a partition stopped.
+    fn is_skipped_at(&self, partition: i32) -> bool {
+        let status = self.status.lock();
+        let stopped_at =
+            status.next_offsets.get(&partition).filter(|_| status.stopped.contains_key(&partition));
+        let wanted = self.wanted.as_ref();
+        wanted
+            .zip(stopped_at)
+            .is_some_and(|(wanted, offset)| wanted.is_skipped(W::SOURCE.base_name(), partition, *offset))
     }
 
     /// Closes the pool where all partitions of the group are released and nothing of ours is under way.

@@ -4,6 +4,7 @@
 use super::{DeadLetters, opening::NotOpened, worker::Finished};
 use crate::{config::Config, pool::WriterPool};
 use chassis::log_reader::RawRecord;
+use control::tail::View;
 use migrations::{
     Failure,
     entity::projection_offset::{Model, Progress},
@@ -111,9 +112,17 @@ pub struct Desk {
     /// Whose dead letters these are.
     pub partition: i32,
     pub(super) dead_letters: DeadLetters,
+    pub(super) view: View,
 }
 
 impl Desk {
+    /// Whether an operator decided that a record of the work's topic is passed over.
+    #[must_use]
+    pub fn is_skipped<W: Work>(&self, offset: u64) -> bool {
+        let wanted = self.view.state();
+        wanted.is_some_and(|wanted| wanted.is_skipped(W::SOURCE.base_name(), self.partition, offset))
+    }
+
     /// Keeps a dead letter. Without the brokers' word the record must not be passed.
     ///
     /// # Errors

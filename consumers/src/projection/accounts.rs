@@ -11,7 +11,7 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use std::collections::BTreeMap;
 
 impl Projection for Accounts {
-    const GROUP: &'static str = "signup-projection";
+    const GROUP: &'static str = schemas::groups::SIGNUP;
 
     fn empty(scope: Scope) -> Self {
         Self::new(scope)

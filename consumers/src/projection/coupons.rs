@@ -14,7 +14,7 @@ use std::{
 };
 
 impl Projection for Coupons {
-    const GROUP: &'static str = "coupon-projection";
+    const GROUP: &'static str = schemas::groups::COUPON;
 
     fn empty(scope: Scope) -> Self {
         Self::new(scope)

@@ -9,6 +9,10 @@ use crate::{
     world::{Entry, World},
 };
 use consumers::config::Config;
+use domain::{
+    Fold, Input, LogPosition, Scope,
+    shop::{Shop, ShopChange},
+};
 use schemas::{Fingerprint, Record, Topic};
 
 /// Users who buy; each has a piece of coupon 1.
@@ -53,6 +57,41 @@ pub(crate) async fn until_expired(world: &World) -> anyhow::Result<()> {
     .await
 }
 
+/// What the log would come to if no time passed: payments must name orders that are there.
+struct Shadow {
+    fold: Fold<Shop>,
+    next: u64,
+    /// Order and user.
+    orders: Vec<(i64, i64)>,
+}
+
+impl Shadow {
+    fn take(&mut self, record: &Record) -> anyhow::Result<()> {
+        let at = LogPosition { offset: self.next, timestamp_ms: 1, record_hash: self.next };
+        let decision = self.fold.decide(at, Input::Record(record));
+        let decision = decision.map_err(|undecided| anyhow::anyhow!("{undecided:?}"))?;
+        let mut changes = Vec::new();
+        self.fold.changes(&decision, &mut changes);
+        self.fold.evolve(&decision);
+        self.next += 1;
+        self.orders.extend(changes.iter().filter_map(|change| match change {
+            ShopChange::Placed(order) => Some((order.order_id.get() as i64, order.user_id.get() as i64)),
+            _ => None,
+        }));
+        Ok(())
+    }
+
+    /// One of the last orders, mostly with its own user.
+    fn order(&self, dice: &mut Dice) -> (i64, i64) {
+        let last = &self.orders[self.orders.len().saturating_sub(30)..];
+        let (order, user) = match last.len() {
+            0 => (1, 1),
+            count => last[dice.below(count as u64) as usize],
+        };
+        if dice.below(8) == 0 { (order, dice.from(1, USERS + 1)) } else { (order, user) }
+    }
+}
+
 /// Makes a log for `order`, and wins the coupons that are redeemed in it.
 pub(crate) async fn shop_mixture(world: &World, seed: u64, count: usize) -> anyhow::Result<ShopMixture> {
     let mut coupons = vec![open(fresh(), 1, USERS)];
@@ -62,9 +101,12 @@ pub(crate) async fn shop_mixture(world: &World, seed: u64, count: usize) -> anyh
     let mut mixture = ShopMixture { entries: Vec::with_capacity(count), malformed: 0 };
     let mut past: Vec<Record> = Vec::new();
     let name = |n| if n == 3 { "withdrawn boots".to_owned() } else { format!("shoe {n}") };
-    let listed = (1..=PRODUCTS).map(|n| shop::list(dice.envelope(), &name(n), 10 * n, &[30, 5, 0]));
+    let listed = (1..=PRODUCTS).map(|n| shop::list(dice.envelope(), &name(n), 10 * n, &[300, 5, 0]));
     past.extend(listed);
+    let mut shadow = Shadow { fold: Fold::new(0, Shop::new(Scope::Full)), next: 0, orders: Vec::new() };
+    shadow.take(&world.foundation().await?.into())?;
     for record in &past {
+        shadow.take(record)?;
         mixture.entries.push(world.entry(record).await?);
     }
     while mixture.entries.len() < count {
@@ -80,7 +122,8 @@ pub(crate) async fn shop_mixture(world: &World, seed: u64, count: usize) -> anyh
             }
             12..16 => world.entry(&impossible(&mut dice)).await?,
             _ => {
-                let record = sensible(&mut dice, past.len() as i64);
+                let record = sensible(&mut dice, &shadow);
+                shadow.take(&record)?;
                 past.push(record.clone());
                 world.entry(&record).await?
             }
@@ -90,20 +133,20 @@ pub(crate) async fn shop_mixture(world: &World, seed: u64, count: usize) -> anyh
     Ok(mixture)
 }
 
-/// Orders grow with the log, so a payment guesses one of the last.
-fn sensible(dice: &mut Dice, past: i64) -> Record {
+fn sensible(dice: &mut Dice, shadow: &Shadow) -> Record {
     let envelope = dice.envelope();
     let user = dice.from(1, USERS + 1);
-    let orders = past / 3 + 2;
     match dice.below(40) {
         0..14 => {
-            let lines: Vec<(i64, i64)> =
-                (0..dice.from(1, 5)).map(|_| (dice.from(1, 3 * PRODUCTS + 2), dice.from(0, 4))).collect();
+            let lines: Vec<(i64, i64)> = (0..dice.from(1, 5)).map(|_| line(dice)).collect();
             shop::order(envelope, user, &lines)
         }
-        14..22 => shop::pay(envelope, dice.from((orders - 30).max(1), orders), user),
+        14..22 => {
+            let (order, user) = shadow.order(dice);
+            shop::pay(envelope, order, user)
+        }
         22..29 => {
-            let order = dice.from((orders - 30).max(1), orders);
+            let (order, user) = shadow.order(dice);
             // The user's own piece mostly.
             let number = if dice.below(5) == 0 { dice.from(1, USERS + 2) } else { user };
             shop::pay_with(envelope, order, user, (1, number))
@@ -113,6 +156,15 @@ fn sensible(dice: &mut Dice, past: i64) -> Record {
         34..37 => shop::adjust(envelope, dice.from(1, 3 * PRODUCTS + 2), dice.from(-20, 60)),
         37..38 => shop::list(envelope, "late shoe", 7, &[9]),
         _ => shop::tick(envelope),
+    }
+}
+
+/// Mostly one that can be had: the first option of the first product, or of the last.
+fn line(dice: &mut Dice) -> (i64, i64) {
+    match dice.below(6) {
+        0 => (dice.from(1, 3 * PRODUCTS + 2), dice.from(0, 4)),
+        1 | 2 => (3 * PRODUCTS - 2, dice.from(1, 3)),
+        _ => (1, 1),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod progress;
 pub mod records;
 pub mod reporter;
 pub mod scope;
+pub mod skips;
 pub mod state;
 pub mod tail;
 pub mod topics;

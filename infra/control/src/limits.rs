@@ -36,5 +36,19 @@ pub const MAX_OPERATIONS: usize = 1_000;
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Between two looks at an operation that is waited for.
 pub const WAIT_POLL: Duration = Duration::from_millis(50);
+/// Connections of a pool, at most.
+pub const MAX_POOL: u64 = 500;
+/// Longest wait for a connection, in ms.
+pub const MAX_ACQUIRE_MS: u64 = 60_000;
+/// Records in one transaction, at most: that of the consumers.
+pub const MAX_BATCH_RECORDS: usize = 1_024;
+/// Longest wait of a transaction for more records, in ms.
+pub const MAX_BATCH_WAIT_MS: u64 = 10_000;
+/// Dead letters in one answer.
+pub const MAX_DEAD_LETTERS: usize = 1_000;
+/// Dead letters that are looked through for one.
+pub const MAX_DEAD_LETTERS_READ: usize = 1_000_000;
+/// Reading them.
+pub const DEAD_LETTERS_READ: Duration = Duration::from_secs(20);
 /// Shares of a partition's headroom at which a pause is warned of.
 pub const HEADROOM_WARNINGS: [u64; 3] = [50, 75, 90];

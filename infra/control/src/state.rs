@@ -196,6 +196,11 @@ impl State {
         self.taken_back.get(place).copied()
     }
 
+    /// Drops settings that are for those only who were there when they were made: for whoever begins now.
+    pub fn begin(&mut self) {
+        self.tunings.retain(|_, (_, tuning)| tuning.durable);
+    }
+
     /// Settings for a target, and where they were made.
     #[must_use]
     pub fn tuning(&self, target: &Target) -> Option<(u64, &Tuning)> {
@@ -216,8 +221,9 @@ impl State {
 
     /// Whether an operator decided that this record is passed over.
     #[must_use]
-    pub fn skip(&self, topic: &str, partition: i32, offset: u64) -> Option<&Skip> {
-        self.skips.get(&Spot { topic: topic.to_owned(), partition, offset })
+    pub fn is_skipped(&self, topic: &str, partition: i32, offset: u64) -> bool {
+        let is_it = |spot: &Spot| spot.offset == offset && spot.partition == partition && spot.topic == topic;
+        !self.skips.is_empty() && self.skips.keys().any(is_it)
     }
 
     /// Every such decision.

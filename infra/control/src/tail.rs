@@ -54,6 +54,14 @@ impl View {
         self.reports.read().clone()
     }
 
+    /// Waits until it is known what is wanted; `None` where that takes longer than [`limits::FIRST_READ`].
+    pub async fn first(&self) -> Option<Arc<State>> {
+        let mut states = self.state.clone();
+        let known = states.wait_for(Option::is_some);
+        let known = tokio::time::timeout(limits::FIRST_READ, known).await;
+        known.ok()?.ok()?.clone()
+    }
+
     /// See [`Reports::is_known_quiet`].
     #[must_use]
     pub fn is_known_quiet(&self, group: &str, partition: i32, epoch: u64) -> bool {
@@ -190,7 +198,10 @@ impl Reading {
                 Some(Ok(message)) => self.enter(&names, &message),
                 // Of which of the three it is, only the position says.
                 Some(Err(KafkaError::PartitionEOF(_))) => {
-                    is_whole = is_whole || self.is_whole(&consumer, &names[0]);
+                    if !is_whole && self.is_whole(&consumer, &names[0]) {
+                        is_whole = true;
+                        state.begin();
+                    }
                     if is_whole {
                         state.reached(position(&consumer, &names[0]));
                         self.publish(&state);

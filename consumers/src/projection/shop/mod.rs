@@ -27,7 +27,7 @@ use std::{
 const OPEN_ORDERS: usize = MAX_EXPIRIES + 1;
 
 impl Projection for Shop {
-    const GROUP: &'static str = "order-projection";
+    const GROUP: &'static str = schemas::groups::ORDER;
 
     fn empty(scope: Scope) -> Self {
         Self::new(scope)

@@ -25,10 +25,10 @@ use serde_json::{Value as Object, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-type Body<T> = Result<Json<T>, JsonRejection>;
-type Accepted = (StatusCode, Json<Object>);
+pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Accepted = (StatusCode, Json<Object>);
 
-fn body<T>(body: Body<T>) -> Result<T, Refusal> {
+pub(super) fn body<T>(body: Body<T>) -> Result<T, Refusal> {
     body.map(|Json(body)| body).map_err(|rejection| bad(rejection.body_text()))
 }
 
@@ -175,7 +175,7 @@ fn held(wanted: &Wanted, holder: Holder, scopes: Option<&[Scope]>) -> Result<Vec
 }
 
 impl Office {
-    async fn accept(
+    pub(super) async fn accept(
         &self,
         changes: Vec<Change>,
         operation: Operation,

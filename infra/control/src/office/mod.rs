@@ -2,9 +2,13 @@
 //! there, from the instances' reports and from the group coordinator. This process' own groups count no more than others.
 
 mod changing;
+mod dead_letters;
 mod looking;
 mod refusal;
 mod requests;
+mod settings;
+
+pub use settings::PoolReport;
 
 use crate::{
     State as Wanted,
@@ -37,6 +41,8 @@ pub struct Office {
     coordinator: Arc<Mutex<Option<Coordinator>>>,
     /// Where partitions stood when somebody last looked: for the drain's pace.
     seen: Arc<Mutex<looking::Seen>>,
+    /// The pools of this process.
+    pools: Arc<dyn Fn() -> Vec<PoolReport> + Send + Sync>,
 }
 
 impl Office {
@@ -61,7 +67,14 @@ impl Office {
             topics: Arc::new(topics),
             coordinator: Arc::default(),
             seen: Arc::default(),
+            pools: Arc::new(Vec::new),
         }
+    }
+
+    /// Tells of this process' pools too.
+    #[must_use]
+    pub fn with_pools(self, pools: Arc<dyn Fn() -> Vec<PoolReport> + Send + Sync>) -> Self {
+        Self { pools, ..self }
     }
 
     /// The routes; for behind the bearer token.
@@ -71,6 +84,12 @@ impl Office {
             .route("/admin/consumers/pause", post(changing::pause))
             .route("/admin/consumers/pause/{holder}", patch(changing::extend))
             .route("/admin/consumers/resume", post(changing::resume))
+            .route("/admin/consumers/tuning/{target}", patch(settings::tune_group))
+            .route("/admin/pools", get(settings::pools))
+            .route("/admin/pools/{name}", patch(settings::tune_pool))
+            .route("/admin/skips", get(settings::skips).post(settings::skip))
+            .route("/admin/dead-letters", get(dead_letters::list))
+            .route("/admin/dead-letters/{topic}/{partition}/{offset}", get(dead_letters::show))
             .route("/admin/operations", get(looking::operations))
             .route("/admin/operations/{id}", get(looking::operation))
             .with_state(self)

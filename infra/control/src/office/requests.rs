@@ -106,7 +106,7 @@ const fn own() -> Holder {
     Holder::Operator
 }
 
-fn operator() -> String {
+pub(super) fn operator() -> String {
     "operator".to_owned()
 }
 
