@@ -90,13 +90,15 @@ impl Plane {
 
     /// The operators' routes; for behind the bearer token.
     pub fn routes(&self) -> Router {
+        self.office().routes()
+    }
+
+    fn office(&self) -> Office {
         let settings = kafka::reader(&self.config.kafka, &self.config.instance);
         let units = self.units.clone();
         let pools = Arc::new(move || units.iter().map(|(group, unit)| unit.pool.report(group)).collect());
         let prefix = &self.config.topic_prefix;
-        Office::new(self.tail.view(), self.journal.clone(), settings, prefix, &groups::ALL)
-            .with_pools(pools)
-            .routes()
+        Office::new(self.tail.view(), self.journal.clone(), settings, prefix, &groups::ALL).with_pools(pools)
     }
 
     /// Begins to report and to see time pass.
@@ -112,6 +114,7 @@ impl Plane {
         tasks.spawn(reporter.run(shutdown.clone()));
         let journal = self.journal.clone();
         tasks.spawn(async move { journal.warm().await });
+        tasks.spawn(self.office().watch(config.instance.clone(), shutdown.clone()));
         let healthy = healthy(config.database_url.clone());
         let expiry = Expiry::new(self.tail.view(), self.journal.clone(), &config.instance, healthy);
         tasks.spawn(expiry.run(shutdown.clone()));

@@ -34,6 +34,9 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 /// A worker that is gone stays listed this long.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+/// A session of the writer pool that says nothing for so long is ended by MySQL, and its transaction rolled back: a
+/// worker that was frozen within one would keep its rows locked, and its successor waiting, for ever. In seconds.
+pub const SESSION_SILENCE_S: u64 = SESSION_TIMEOUT.as_secs();
 /// Wait for the brokers' word on a dead letter.
 pub const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Offsets of the first chunk of a search from a log's end.

@@ -1,10 +1,13 @@
 //! The writer pool of one group: it can be let go of, so that no session is left on the server, and comes back, perhaps
 //! with other settings, when it is asked for again.
 
-use crate::config::Config;
+use crate::{config::Config, limits};
 use control::{office::PoolReport, records::Tuning};
 use parking_lot::RwLock;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr,
+    sqlx::{self, AssertSqlSafe, Executor, MySqlConnection},
+};
 use std::{sync::Arc, time::Duration};
 
 /// See the module.
@@ -39,7 +42,10 @@ impl WriterPool {
             .idle_timeout(Duration::from_millis(config.pool_idle_timeout_ms))
             .max_lifetime(Duration::from_millis(config.pool_max_lifetime_ms))
             .connect_lazy(true)
-            .sqlx_logging(false);
+            .sqlx_logging(false)
+            .map_sqlx_mysql_pool_opts(|options| {
+                options.after_connect(|session, _| Box::pin(limit_silence(session)))
+            });
         Database::connect(options).await
     }
 
@@ -118,4 +124,10 @@ impl WriterPool {
             idle,
         }
     }
+}
+
+/// See [`limits::SESSION_SILENCE_S`]. The pool looks whether a session is still there before it hands it out.
+async fn limit_silence(session: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    let set = format!("SET SESSION wait_timeout = {}", limits::SESSION_SILENCE_S);
+    session.execute(AssertSqlSafe(set)).await.map(drop)
 }

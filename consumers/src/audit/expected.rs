@@ -2,9 +2,8 @@
 
 use crate::{
     projection::{Projection, accounts::model_of as user_model, coupons, shop::Tables},
-    replay::{Replayed, replay},
+    replay::{Replayed, Source, replay},
 };
-use chassis::log_reader::LogReader;
 use domain::{
     Header, Verdict,
     accounts::AccountChange,
@@ -129,7 +128,7 @@ impl Expected {
     /// A log that cannot be read.
     pub fn replay<S: Projection>(
         &mut self,
-        reader: &LogReader,
+        source: &Source,
         (topic, partition): (&str, i32),
         applied: u64,
         mut wanted: BTreeSet<u64>,
@@ -140,7 +139,7 @@ impl Expected {
         wanted.insert(applied);
         let mut digests = BTreeMap::from([(0, 0)]);
         let (mut dead, mut changes, mut header) = (0, Vec::new(), None);
-        let replayed = replay::<S>(reader, topic, partition, |raw, decision, fold| {
+        let replayed = replay::<S>(source, topic, partition, |raw, decision, fold| {
             fold.changes(decision, &mut changes);
             if raw.offset < applied {
                 dead += u64::from(decision.verdict == Verdict::Malformed);

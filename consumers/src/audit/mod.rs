@@ -15,7 +15,7 @@ mod told;
 pub use report::{PartitionReport, Report};
 pub use sections::{Facts, Money, Orders, Stock};
 
-use crate::{config::Config, log, projection::Projection};
+use crate::{config::Config, log, projection::Projection, replay::Source};
 use anyhow::Context;
 use database::Snapshot;
 use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
@@ -61,19 +61,19 @@ fn compare(
     processes: &[processes::Position],
     mut report: Report,
 ) -> anyhow::Result<Report> {
-    let reader = log::reader(config)?;
+    let source = Source::open(config)?;
     let mut expected = Expected::default();
     let mut replays = Vec::new();
-    replays.extend(replay::<Accounts>(config, &reader, snapshot, processes, &mut expected)?);
-    replays.extend(replay::<Coupons>(config, &reader, snapshot, processes, &mut expected)?);
-    replays.extend(replay::<Shop>(config, &reader, snapshot, processes, &mut expected)?);
+    replays.extend(replay::<Accounts>(config, &source, snapshot, processes, &mut expected)?);
+    replays.extend(replay::<Coupons>(config, &source, snapshot, processes, &mut expected)?);
+    replays.extend(replay::<Shop>(config, &source, snapshot, processes, &mut expected)?);
     for replay in &replays {
         report.partition(replay, snapshot.place(replay.group, &replay.topic, replay.partition));
     }
     processes::compare(processes, &replays, &mut report);
     snapshot.compare(&expected, &mut report);
     shop::compare(snapshot, &expected, &mut report);
-    let told = Told::read(config, &log::foundation(config, &reader)?.schemas)?;
+    let told = Told::read(config, &log::foundation(config, &source.reader)?.schemas)?;
     let topic = Shop::TOPIC.name(&config.topic_prefix);
     let applied = snapshot.place(Shop::GROUP, &topic, 0).map_or(0, |place| place.next_offset);
     facts::compare(&told, snapshot, &expected, applied, &mut report);
@@ -84,7 +84,7 @@ fn compare(
 
 fn replay<S: Projection>(
     config: &Config,
-    reader: &chassis::log_reader::LogReader,
+    source: &Source,
     snapshot: &Snapshot,
     processes: &[processes::Position],
     expected: &mut Expected,
@@ -99,7 +99,7 @@ where
             let applied = place.map_or(0, |place| place.next_offset);
             let wanted = processes.iter().filter(|p| p.topic == topic && p.partition == partition);
             let wanted = wanted.map(|position| position.next_offset).collect();
-            expected.replay::<S>(reader, (&topic, partition), applied, wanted)
+            expected.replay::<S>(source, (&topic, partition), applied, wanted)
         })
         .collect()
 }

@@ -12,6 +12,7 @@ use crate::limits;
 use chassis::{log_reader::RawRecord, shutdown::CancellationToken};
 use rdkafka::{Offset, consumer::Consumer, error::KafkaResult};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
 
 impl<W: Work> Group<W> {
     pub(super) fn queue(&mut self, (partition, record): (i32, RawRecord)) {
@@ -34,13 +35,17 @@ impl<W: Work> Group<W> {
 
     /// Gives every resting worker what waits for it.
     pub(super) fn dispatch(&mut self) {
-        let limit = self.batch_records();
+        let (limit, wait) = (self.batch_records(), self.batch_wait());
         let partitions: Vec<(i32, u32)> = self.owned.keys().map(|n| (*n, self.percent(*n))).collect();
         for (partition, percent) in partitions {
             let Some(owned) = self.owned.get_mut(&partition) else { continue };
             if owned.waiting.is_empty() || !matches!(owned.phase, Phase::Idle(_)) {
                 continue;
             }
+            if owned.waiting.len() < limit && owned.may_wait(wait, &self.tell) {
+                continue;
+            }
+            owned.waits_since = None;
             let Phase::Idle(mut worker) = std::mem::replace(&mut owned.phase, Phase::Busy) else { continue };
             let rest = owned.waiting.split_off(owned.waiting.len().min(limit));
             let batch = std::mem::replace(&mut owned.waiting, rest);
@@ -65,6 +70,7 @@ impl<W: Work> Group<W> {
             generation: 0,
             next: 0,
             waiting: Vec::new(),
+            waits_since: None,
             desired,
             fenced: false,
             rest: CancellationToken::new(),
@@ -229,6 +235,25 @@ impl<W: Work> Group<W> {
             (Finished::Fatal(reason), _) => self.stop(partition, reason),
             (Finished::Committed(_), None) => self.later(partition, generation),
         }
+    }
+}
+
+impl<W: Work> Owned<W> {
+    /// Whether what waits may wait for more; whoever waits longest is told of the end.
+    fn may_wait(&mut self, wait: Duration, tell: &UnboundedSender<Input>) -> bool {
+        if wait.is_zero() {
+            return false;
+        }
+        if let Some(since) = self.waits_since {
+            return since.elapsed() < wait;
+        }
+        self.waits_since = Some(tokio::time::Instant::now());
+        let tell = tell.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = tell.send(Input::Ripe);
+        });
+        true
     }
 }
 

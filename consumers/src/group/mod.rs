@@ -32,6 +32,8 @@ pub enum Input {
     Finished(i32, u64, Finished),
     /// The database answers again after it was away.
     DatabaseIsBack,
+    /// Records have waited for others as long as they may.
+    Ripe,
     /// MySQL said where the partitions stand.
     Looked(looking::Looked),
     /// A partition that could not be opened is due for another try.

@@ -31,7 +31,7 @@ use tokio::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         watch,
     },
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 /// Why a group, and with it the process, ends.
@@ -109,6 +109,8 @@ pub(super) struct Owned<W: Work> {
     /// The next offset to queue.
     pub(super) next: u64,
     pub(super) waiting: Vec<RawRecord>,
+    /// Since when the first of these waits; nothing where nobody counts.
+    pub(super) waits_since: Option<Instant>,
     /// What holders want of it.
     pub(super) desired: Desired,
     /// This instance has claimed it: whoever had it before writes nothing any more.
@@ -219,8 +221,11 @@ impl<W: Work> Group<W> {
     /// # Errors
     /// See [`GroupError`].
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), GroupError> {
+        self.obey(self.wanted.clone());
         let mut look = interval(limits::LOOK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Whoever is given no partition has obeyed `control` all the same, and is waited for.
+        self.tell_report();
         let ended = loop {
             let full = self.owned.values().any(|owned| owned.waiting.len() >= limits::MAX_WAITING_RECORDS);
             let step = tokio::select! {
@@ -318,6 +323,8 @@ impl<W: Work> Group<W> {
                 self.finished(partition, generation, finished)
             }
             Input::DatabaseIsBack => self.release(),
+            // Only so that the waiting is looked at again.
+            Input::Ripe => {}
             Input::Looked(looked) => self.looked(looked),
             Input::Reopen(partition, generation) => {
                 if self.is_current(partition, generation) && !self.held {

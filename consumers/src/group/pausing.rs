@@ -10,9 +10,9 @@ use control::{
     Desired, State,
     acks::{Flow, GroupReport, PartitionReport},
     office::now_ms,
-    records::Target,
+    records::{Target, Tuning},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 impl<W: Work> Group<W> {
     /// What is wanted of a partition. Before it is known what is wanted, everything rests.
@@ -123,14 +123,22 @@ impl<W: Work> Group<W> {
         });
     }
 
+    /// A setting of the group, or else of all groups.
+    fn tuned<T>(&self, which: impl Fn(&Tuning) -> Option<T>) -> Option<T> {
+        let wanted = self.wanted.as_ref()?;
+        let of = |target| wanted.tuning(&target).and_then(|(_, tuning)| which(tuning));
+        of(Target::Group(W::GROUP.to_owned())).or_else(|| of(Target::All))
+    }
+
     /// Records in one transaction, at most.
     pub(super) fn batch_records(&self) -> usize {
-        let tuned = self.wanted.as_ref().and_then(|wanted| {
-            let own = wanted.tuning(&Target::Group(W::GROUP.to_owned()));
-            let own = own.and_then(|(_, tuning)| tuning.batch_records);
-            own.or_else(|| wanted.tuning(&Target::All).and_then(|(_, tuning)| tuning.batch_records))
-        });
+        let tuned = self.tuned(|tuning| tuning.batch_records);
         tuned.unwrap_or(self.config.batch_records).clamp(1, limits::MAX_BATCH_RECORDS)
+    }
+
+    /// How long a transaction waits for more records.
+    pub(super) fn batch_wait(&self) -> Duration {
+        Duration::from_millis(self.tuned(|tuning| tuning.batch_wait_ms).unwrap_or(0))
     }
 
     /// In how much of its time a partition may work, in percent.

@@ -1,7 +1,10 @@
 //! `consumers replay`: folds the log from its beginning and prints where it comes to. Writes nothing.
 
-use crate::{config::Config, log, projection::Projection, replay::replay};
-use chassis::log_reader::LogReader;
+use crate::{
+    config::Config,
+    projection::Projection,
+    replay::{Source, replay},
+};
 use domain::{Fold, accounts::Accounts, coupons::Coupons, shop::Shop};
 use serde::Serialize;
 use std::time::Instant;
@@ -26,19 +29,19 @@ pub struct Replayed {
 /// # Errors
 /// A log that cannot be read, or that holds what this binary must not pass.
 pub fn run(config: &Config) -> anyhow::Result<Vec<Replayed>> {
-    let reader = log::reader(config)?;
+    let source = Source::open(config)?;
     let mut all = Vec::new();
-    topic::<Accounts>(config, &reader, &mut all)?;
-    topic::<Coupons>(config, &reader, &mut all)?;
-    topic::<Shop>(config, &reader, &mut all)?;
+    topic::<Accounts>(config, &source, &mut all)?;
+    topic::<Coupons>(config, &source, &mut all)?;
+    topic::<Shop>(config, &source, &mut all)?;
     Ok(all)
 }
 
-fn topic<S: Projection>(config: &Config, reader: &LogReader, all: &mut Vec<Replayed>) -> anyhow::Result<()> {
+fn topic<S: Projection>(config: &Config, source: &Source, all: &mut Vec<Replayed>) -> anyhow::Result<()> {
     let name = S::TOPIC.name(&config.topic_prefix);
     for partition in 0..S::TOPIC.partitions() {
         let began = Instant::now();
-        let fold = fold::<S>(reader, &name, partition)?;
+        let fold = fold::<S>(source, &name, partition)?;
         all.push(Replayed {
             topic: name.clone(),
             partition,
@@ -54,8 +57,8 @@ fn topic<S: Projection>(config: &Config, reader: &LogReader, all: &mut Vec<Repla
 ///
 /// # Errors
 /// See [`run`].
-pub fn fold<S: Projection>(reader: &LogReader, topic: &str, partition: i32) -> anyhow::Result<Fold<S>> {
-    let replayed = replay::<S>(reader, topic, partition, |_, _, _| {})?;
+pub fn fold<S: Projection>(source: &Source, topic: &str, partition: i32) -> anyhow::Result<Fold<S>> {
+    let replayed = replay::<S>(source, topic, partition, |_, _, _| {})?;
     match replayed.stopped {
         Some(reason) => anyhow::bail!("{topic}-{partition} {reason}"),
         None => Ok(replayed.fold),

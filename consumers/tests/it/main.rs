@@ -15,6 +15,7 @@ mod world;
 
 mod accounts;
 mod auditing;
+mod auditing_shop;
 mod dead_letters;
 mod dispatching;
 mod fencing;
@@ -26,6 +27,7 @@ mod rebuilding;
 mod relay;
 mod replays;
 mod seeding;
+mod settings;
 mod sharing;
 mod stopping;
 mod topics;

@@ -2,6 +2,7 @@
 
 use crate::{
     records::{fresh, guest_of, open},
+    shop_mixture::every_group,
     tables::ShopRows,
     world::in_world,
 };
@@ -37,7 +38,7 @@ async fn seeding_twice_changes_nothing() -> anyhow::Result<()> {
         );
         seed::run(&world.config).await?;
         assert_eq!(world.ends().await?, once);
-        let process = world.start().await?;
+        let process = world.start_with(every_group(world)).await?;
         world.clean_audit().await?;
         process.stop().await?;
         let rows = world.rows().await?;

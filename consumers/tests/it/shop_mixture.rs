@@ -147,9 +147,8 @@ fn sensible(dice: &mut Dice, shadow: &Shadow) -> Record {
         }
         22..29 => {
             let (order, user) = shadow.order(dice);
-            // The user's own piece mostly.
-            let number = if dice.below(5) == 0 { dice.from(1, USERS + 2) } else { user };
-            shop::pay_with(envelope, order, user, (1, number))
+            // The user's own piece, now and then a second time: an ingress vouches for no other.
+            shop::pay_with(envelope, order, user, (1, user))
         }
         29..31 => shop::set(envelope, user, dice.from(0, 2_000)),
         31..34 => shop::charge(envelope, user, dice.from(1, 500)),

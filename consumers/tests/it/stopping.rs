@@ -6,7 +6,9 @@ use crate::{
     records::{claim, fresh, guest, guest_of, open},
     world::{Entry, World, in_world},
 };
+use reqwest::Method;
 use schemas::{Topic, Uuid, records::RulesActivated};
+use serde_json::json;
 
 /// A coupon of partition `partition`, with two winners; then what must not be skipped; then another claim.
 async fn append_around(world: &World, partition: i32, payload: Option<Vec<u8>>) -> anyhow::Result<u64> {
@@ -62,7 +64,40 @@ async fn a_partition_stops_before_what_this_binary_does_not_understand() -> anyh
         let report = consumers::audit::run(&world.config, std::time::Duration::ZERO).await?;
         assert_eq!(report.findings.len(), cases.len(), "{report}");
         assert!(report.findings.iter().all(|finding| finding.contains("cannot be replayed at offset 4")));
-        Ok(())
+        pass_over(world, cases.len()).await
     })
     .await
+}
+
+/// An operator decides to pass over what they stopped at, and nothing else.
+async fn pass_over(world: &World, partitions: usize) -> anyhow::Result<()> {
+    let process = world.start().await?;
+    until_true("they have stopped", async || {
+        Ok(stopped(&process).await?.as_object().is_some_and(|stopped| stopped.len() == partitions))
+    })
+    .await?;
+    let skip = |partition: i32, offset: u64| json!({"topic": "coupon", "partition": partition, "offset": offset, "reason": "a test"});
+    let elsewhere = [(1, 3), (1, 5), (0, 1), (7, 4)];
+    for (partition, offset) in elsewhere {
+        let (status, answer) = process.send(Method::POST, "/admin/skips", &skip(partition, offset)).await?;
+        assert_eq!((status, &answer["errorCode"]), (409, &json!("NOT_STOPPED_THERE")), "{answer}");
+    }
+    for partition in 1..=partitions as i32 {
+        until_true("it can be passed over", async || {
+            Ok(process.send(Method::POST, "/admin/skips", &skip(partition, 4)).await?.0 == 202)
+        })
+        .await?;
+    }
+    until_true("nothing is stopped", async || Ok(process.not_ready().await?.is_none())).await?;
+    world.clean_audit().await?;
+    assert_eq!(world.rows().await?.claims.len(), 3 * partitions);
+    process.stop().await?;
+    // Whoever fills an empty database comes to the same.
+    let before = world.rows().await?;
+    world.empty().await?;
+    let process = world.start().await?;
+    world.clean_audit().await?;
+    process.stop().await?;
+    assert_eq!(world.rows().await?, before);
+    Ok(())
 }

@@ -4,7 +4,7 @@ use crate::limits;
 use rdkafka::{
     ClientConfig, Message, Offset, Timestamp, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult},
 };
 use std::{
     collections::BTreeMap,
@@ -37,35 +37,60 @@ pub fn ends(settings: &ClientConfig, spots: &[Spot]) -> KafkaResult<BTreeMap<Spo
     Ok(spots.iter().filter_map(end).collect())
 }
 
-/// When the records at, or next behind, these offsets were appended, in ms since the epoch; what does not answer in time
-/// is left out.
+/// When the records at, or next behind, these offsets were appended, in ms since the epoch: none where no record follows,
+/// but at most the mark of a transaction. What does not answer in time is left out.
 ///
 /// # Errors
 /// Settings that librdkafka refuses.
 pub fn append_times(
     settings: &ClientConfig,
-    spots: &BTreeMap<Spot, u64>,
-) -> KafkaResult<BTreeMap<Spot, i64>> {
+    behind: &BTreeMap<Spot, Behind>,
+) -> KafkaResult<BTreeMap<Spot, Option<i64>>> {
     let mut found = BTreeMap::new();
-    if spots.is_empty() {
+    if behind.is_empty() {
         return Ok(found);
     }
     let mut settings = settings.clone();
     // One record of each is wanted, not a queue full of them.
-    settings.set("queued.min.messages", "1").set("fetch.message.max.bytes", "4096");
+    settings
+        .set("queued.min.messages", "1")
+        .set("fetch.message.max.bytes", "4096")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true");
     let consumer: BaseConsumer = settings.create()?;
     let mut list = TopicPartitionList::new();
-    for ((topic, partition), offset) in spots {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset as i64))?;
+    for ((topic, partition), Behind { committed, .. }) in behind {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*committed as i64))?;
     }
     consumer.assign(&list)?;
     let began = Instant::now();
-    while found.len() < spots.len() && began.elapsed() < LOOK {
-        if let Some(Ok(message)) = consumer.poll(POLL)
-            && let Timestamp::LogAppendTime(ms) = message.timestamp()
-        {
-            found.entry((message.topic().to_owned(), message.partition())).or_insert(ms);
+    while found.len() < behind.len() && began.elapsed() < LOOK {
+        match consumer.poll(POLL) {
+            Some(Ok(message)) => {
+                if let Timestamp::LogAppendTime(ms) = message.timestamp() {
+                    found.entry((message.topic().to_owned(), message.partition())).or_insert(Some(ms));
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                let positions = consumer.position()?;
+                for (spot, Behind { end, .. }) in behind {
+                    let at = positions.find_partition(&spot.0, spot.1).map(|found| found.offset());
+                    if matches!(at, Some(Offset::Offset(at)) if at >= *end as i64) {
+                        found.entry(spot.clone()).or_insert(None);
+                    }
+                }
+            }
+            Some(Err(_)) | None => {}
         }
     }
     Ok(found)
+}
+
+/// A partition that the database lacks something of, or seems to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// What the database waits for.
+    pub committed: u64,
+    /// Where the log ends.
+    pub end: u64,
 }

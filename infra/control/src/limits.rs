@@ -20,6 +20,8 @@ pub const DELIVERY_MS: u32 = 5_000;
 pub const TRANSACTION_MS: u32 = 6_000;
 /// Reading `control` to its end at the start of a process.
 pub const FIRST_READ: Duration = Duration::from_secs(10);
+/// Between two looks whether it was read.
+pub const FIRST_POLL: Duration = Duration::from_millis(5);
 /// Before another try to read it.
 pub const READ_RETRY: Duration = Duration::from_millis(500);
 /// One poll of the tail.
@@ -28,6 +30,8 @@ pub const TAIL_POLL: Duration = Duration::from_millis(100);
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 /// A report that is older than this says nothing about now.
 pub const REPORT_STALE: Duration = Duration::from_secs(6);
+/// Between two settings of the gauges.
+pub const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two looks for holds whose time has passed.
 pub const EXPIRY_POLL: Duration = Duration::from_millis(500);
 /// Operations that a process remembers.
@@ -50,5 +54,7 @@ pub const MAX_DEAD_LETTERS: usize = 1_000;
 pub const MAX_DEAD_LETTERS_READ: usize = 1_000_000;
 /// Reading them.
 pub const DEAD_LETTERS_READ: Duration = Duration::from_secs(20);
+/// Lag from which on the headroom is asked for, in seconds.
+pub const HEADROOM_FROM_SECONDS: f64 = 60.0;
 /// Shares of a partition's headroom at which a pause is warned of.
 pub const HEADROOM_WARNINGS: [u64; 3] = [50, 75, 90];

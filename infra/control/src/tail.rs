@@ -10,9 +10,9 @@ use crate::{
 };
 use parking_lot::RwLock;
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-    error::{KafkaError, KafkaResult},
+    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
 use std::{
@@ -85,6 +85,31 @@ impl View {
         self.trouble.read().clone()
     }
 }
+
+/// What is wanted just now, for tools that look once; blocking.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_now(settings: &ClientConfig, prefix: &str) -> Result<Arc<State>, NotRead> {
+    let tail = Tail::start(settings, prefix).map_err(|error| NotRead(error.to_string()))?;
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(state) = tail.view.state() {
+            return Ok(state);
+        }
+        if began.elapsed() > limits::FIRST_READ {
+            return Err(NotRead(
+                tail.view.trouble().unwrap_or_else(|| "the brokers do not answer".to_owned()),
+            ));
+        }
+        std::thread::sleep(limits::FIRST_POLL);
+    }
+}
+
+/// Topic `control` cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("topic control was not read: {0}")]
+pub struct NotRead(String);
 
 /// The reading thread; dropping it ends it.
 pub struct Tail {
@@ -169,7 +194,7 @@ impl Reading {
     }
 
     fn follow(&self) -> KafkaResult<()> {
-        let consumer: BaseConsumer = self.settings.create()?;
+        let consumer: BaseConsumer<Ends> = self.settings.create_with_context(Ends)?;
         let names = [CONTROL, ACKS, AUDIT].map(|topic| topics::name(&self.prefix, topic));
         for name in &names {
             let metadata = consumer.fetch_metadata(Some(name), limits::CALL)?;
@@ -218,7 +243,7 @@ impl Reading {
     }
 
     /// Whether everything was read that stands there now.
-    fn is_whole(&self, consumer: &BaseConsumer, topic: &str) -> bool {
+    fn is_whole(&self, consumer: &BaseConsumer<Ends>, topic: &str) -> bool {
         match consumer.fetch_watermarks(topic, 0, limits::CALL) {
             Ok((low, high)) => low == high || position(consumer, topic) >= high.unsigned_abs(),
             Err(error) => {
@@ -263,8 +288,21 @@ impl Reading {
     }
 }
 
+/// That the end of a partition is reached is what is waited for, not an error to be written into the log.
+struct Ends;
+
+impl ClientContext for Ends {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::debug!(%error, reason, "the client of control's tail");
+        }
+    }
+}
+
+impl ConsumerContext for Ends {}
+
 /// Offset of the next record; 0 where nothing was read yet.
-fn position(consumer: &BaseConsumer, topic: &str) -> u64 {
+fn position(consumer: &BaseConsumer<Ends>, topic: &str) -> u64 {
     let positions = consumer.position().ok();
     let found = positions.as_ref().and_then(|positions| positions.find_partition(topic, 0));
     match found.map(|found| found.offset()) {

@@ -7,7 +7,7 @@ mod shop;
 mod users;
 
 use super::{replay::fold, writer::Writer};
-use crate::{config::Config, log};
+use crate::{config::Config, log, replay::Source};
 use anyhow::{Context, ensure};
 use domain::shop::Shop;
 use schemas::{LogId, Record, Topic, codec::Codec, partition};
@@ -67,6 +67,6 @@ impl Seed<'_> {
         S::Outcome: Send,
     {
         let (config, topic) = (self.config.clone(), topic.name(&self.config.topic_prefix));
-        tokio::task::spawn_blocking(move || fold::<S>(&log::reader(&config)?, &topic, partition)).await?
+        tokio::task::spawn_blocking(move || fold::<S>(&Source::open(&config)?, &topic, partition)).await?
     }
 }

@@ -211,7 +211,7 @@ impl Office {
     }
 
     /// For how long a topic keeps records, in ms; `None` where for ever.
-    async fn retention_ms(&self, topic: &str) -> Result<Option<i64>, Refusal> {
+    pub(super) async fn retention_ms(&self, topic: &str) -> Result<Option<i64>, Refusal> {
         let away = |error: String| {
             Refusal::unavailable("KAFKA_UNAVAILABLE", format!("its retention is not known: {error}"))
         };

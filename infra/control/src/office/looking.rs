@@ -5,7 +5,8 @@ use super::{
     refusal::{Refusal, bad},
 };
 use crate::{
-    acks::{Flow, Report},
+    State as Wanted,
+    acks::{Flow, Report, Reports},
     audit::Operation,
     lag, limits, topics,
 };
@@ -28,19 +29,19 @@ pub(super) type Seen = BTreeMap<(String, i32), (Instant, u64)>;
 const PACE_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Serialize)]
-struct Row {
-    partition: i32,
+pub(super) struct Row {
+    pub(super) partition: i32,
     /// Who has it, by its own word.
-    instance: Option<String>,
-    desired: &'static str,
-    holders: Vec<&'static str>,
-    observed: Option<Flow>,
-    reason: Option<String>,
-    committed: Option<u64>,
-    end: Option<u64>,
-    lag_records: Option<u64>,
-    lag_seconds: Option<f64>,
-    drain_eta_seconds: Option<f64>,
+    pub(super) instance: Option<String>,
+    pub(super) desired: &'static str,
+    pub(super) holders: Vec<&'static str>,
+    pub(super) observed: Option<Flow>,
+    pub(super) reason: Option<String>,
+    pub(super) committed: Option<u64>,
+    pub(super) end: Option<u64>,
+    pub(super) lag_records: Option<u64>,
+    pub(super) lag_seconds: Option<f64>,
+    pub(super) drain_eta_seconds: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,41 +123,13 @@ fn flatten(mut answer: Value) -> Value {
 pub(super) async fn consumers(State(office): State<Office>) -> Result<Json<Value>, Refusal> {
     let (wanted, reports) = (office.wanted()?, office.view.reports());
     let members = office.members(office.topics.keys().cloned().collect()).await;
-    let now = now_ms();
-    let depth = office.depth().await;
+    let rows = office.rows(&wanted, &reports).await;
     let mut groups = BTreeMap::new();
-    for (group, (topic, partitions)) in office.groups.iter() {
-        let mut rows = Vec::new();
-        for partition in 0..*partitions {
-            let desired = wanted.desired(group, topic, partition);
-            let at = reports
-                .iter()
-                .filter_map(|report| place(report, group, partition))
-                .max_by_key(|at| at.0.at_ms);
-            let committed = at.as_ref().and_then(|(_, at)| at.committed);
-            let (end, appended_at) = depth.get(&(topic.clone(), partition)).copied().unwrap_or_default();
-            let lag = committed.zip(end).map(|(committed, end)| end.saturating_sub(committed));
-            rows.push(Row {
-                partition,
-                instance: at.as_ref().map(|(report, _)| report.instance.clone()),
-                desired: if desired.is_paused() { "PAUSED" } else { "RUNNING" },
-                holders: desired.holders.iter().map(|holder| holder.name()).collect(),
-                observed: at.as_ref().map(|(_, at)| at.state),
-                reason: at.as_ref().and_then(|(_, at)| at.reason.clone()),
-                committed,
-                end,
-                lag_records: lag,
-                lag_seconds: lag.map(|lag| {
-                    if lag == 0 { 0.0 } else { appended_at.map_or(0.0, |at| (now - at).max(0) as f64 / 1e3) }
-                }),
-                drain_eta_seconds: committed
-                    .zip(lag)
-                    .and_then(|(at, lag)| office.eta(topic, partition, at, lag)),
-            });
-        }
+    for (group, (topic, _)) in office.groups.iter() {
         let listed = members
             .get(group)
             .map(|members| members.members.iter().map(|member| member.instance.clone()).collect::<Vec<_>>());
+        let rows = rows.get(group);
         groups.insert(group, json!({"topic": topic, "members": listed, "partitions": rows}));
     }
     let holds: Vec<_> = wanted.live().collect();
@@ -176,9 +149,53 @@ fn place<'a>(
     report.groups.get(group)?.partitions.get(&partition).map(|at| (report, at))
 }
 
-type Depth = BTreeMap<(String, i32), (Option<u64>, Option<i64>)>;
+/// End, and of a partition that is behind when the first record was appended that the database lacks; none where there is
+/// no such record.
+type Depth = BTreeMap<(String, i32), (Option<u64>, Option<Option<i64>>)>;
 
 impl Office {
+    /// Every partition of every group.
+    pub(super) async fn rows(&self, wanted: &Wanted, reports: &Reports) -> BTreeMap<String, Vec<Row>> {
+        let depth = self.depth().await;
+        let now = now_ms();
+        let mut groups = BTreeMap::new();
+        for (group, (topic, partitions)) in self.groups.iter() {
+            let row = |partition| {
+                let (end, appended_at) = depth.get(&(topic.clone(), partition)).copied().unwrap_or_default();
+                let desired = wanted.desired(group, topic, partition);
+                let at = reports.iter().filter_map(|report| place(report, group, partition));
+                let at = at.max_by_key(|at| at.0.at_ms);
+                let committed = at.as_ref().and_then(|(_, at)| at.committed);
+                let lag = committed.zip(end).map(|(committed, end)| match appended_at {
+                    // Nothing but the mark of a transaction.
+                    Some(None) => 0,
+                    _ => end.saturating_sub(committed),
+                });
+                Row {
+                    partition,
+                    instance: at.as_ref().map(|(report, _)| report.instance.clone()),
+                    desired: if desired.is_paused() { "PAUSED" } else { "RUNNING" },
+                    holders: desired.holders.iter().map(|holder| holder.name()).collect(),
+                    observed: at.as_ref().map(|(_, at)| at.state),
+                    reason: at.as_ref().and_then(|(_, at)| at.reason.clone()),
+                    committed,
+                    end,
+                    lag_records: lag,
+                    lag_seconds: match (lag, appended_at) {
+                        (Some(0), _) => Some(0.0),
+                        (_, Some(Some(at))) => Some((now - at).max(0) as f64 / 1e3),
+                        _ => None,
+                    },
+                    drain_eta_seconds: committed
+                        .zip(lag)
+                        .and_then(|(at, lag)| self.eta(topic, partition, at, lag)),
+                }
+            };
+            groups.insert(group.clone(), (0..*partitions).map(row).collect());
+        }
+        groups
+    }
+
     /// Of every partition its end, and when the first record was appended that the database lacks.
     async fn depth(&self) -> Depth {
         let office = self.clone();
@@ -202,7 +219,7 @@ impl Office {
                 if let (Some(committed), Some(end)) = (committed, ends.get(&spot))
                     && committed < *end
                 {
-                    behind.insert(spot, committed);
+                    behind.insert(spot, lag::Behind { committed, end: *end });
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 mod changing;
 mod dead_letters;
+mod gauges;
 mod looking;
 mod refusal;
 mod requests;

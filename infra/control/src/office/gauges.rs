@@ -1,0 +1,107 @@
+//! What a monitoring system is told of this instance's own partitions, and of every hold.
+
+use super::{Office, now_ms};
+use crate::limits;
+use chassis::shutdown::CancellationToken;
+use metrics::{Unit, describe_gauge, gauge};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// 1 where somebody holds the partition.
+const DESIRED: &str = "tidemark_pause_desired";
+/// 1 where the partition rests because somebody holds it.
+const OBSERVED: &str = "tidemark_pause_observed";
+/// Records that the database lacks.
+const LAG: &str = "tidemark_lag_records";
+/// Age of the first record that the database lacks.
+const LAG_SECONDS: &str = "tidemark_lag_seconds";
+/// Until the database has caught up, by the pace of the last seconds.
+const ETA: &str = "tidemark_drain_eta_seconds";
+/// For how long the topic still keeps the first record that the database lacks; absent where for ever.
+const HEADROOM: &str = "tidemark_retention_headroom_seconds";
+/// Holds in force.
+const HOLDS: &str = "tidemark_holds";
+/// Age of the oldest hold.
+const AGE: &str = "tidemark_pause_age_seconds";
+/// Holds whose time has passed and that stay.
+const OVERDUE: &str = "tidemark_holds_overdue";
+/// Members that have not confirmed the newest operation.
+const UNCONFIRMED: &str = "tidemark_unconfirmed_instances";
+
+impl Office {
+    /// Sets gauges until shutdown, of an instance's own partitions.
+    pub async fn watch(self, instance: String, shutdown: CancellationToken) {
+        describe();
+        let mut tick = interval(limits::GAUGE_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = tick.tick() => self.measure(&instance).await,
+            }
+        }
+    }
+
+    async fn measure(&self, instance: &str) {
+        let Some(wanted) = self.view.state() else { return };
+        let reports = self.view.reports();
+        for (group, rows) in self.rows(&wanted, &reports).await {
+            let Some((topic, _)) = self.groups.get(&group) else { continue };
+            // Asking costs a client, and nobody fears for records that are younger.
+            let old = rows.iter().any(|row| row.lag_seconds > Some(limits::HEADROOM_FROM_SECONDS));
+            let kept_ms = if old { self.retention_ms(topic).await.ok().flatten() } else { None };
+            for row in rows.into_iter().filter(|row| row.instance.as_deref() == Some(instance)) {
+                let labels = [
+                    ("group", group.clone()),
+                    ("topic", topic.clone()),
+                    ("partition", row.partition.to_string()),
+                ];
+                let paused = row.observed == Some(crate::acks::Flow::Paused);
+                gauge!(DESIRED, &labels).set(if row.holders.is_empty() { 0.0 } else { 1.0 });
+                gauge!(OBSERVED, &labels).set(if paused { 1.0 } else { 0.0 });
+                gauge!(LAG, &labels).set(row.lag_records.unwrap_or(0) as f64);
+                gauge!(LAG_SECONDS, &labels).set(row.lag_seconds.unwrap_or(0.0));
+                gauge!(ETA, &labels).set(row.drain_eta_seconds.unwrap_or(0.0));
+                if let (Some(kept_ms), Some(lag)) = (kept_ms, row.lag_seconds) {
+                    let kept = kept_ms as f64 / 1e3;
+                    gauge!(HEADROOM, &labels).set((kept - lag).max(0.0));
+                    warn(&group, row.partition, lag / kept);
+                }
+            }
+        }
+        let live: Vec<_> = wanted.live().collect();
+        let oldest = live.iter().map(|live| live.created_at_ms).min();
+        gauge!(HOLDS).set(live.len() as f64);
+        gauge!(OVERDUE).set(live.iter().filter(|live| live.overdue.is_some()).count() as f64);
+        gauge!(AGE).set(oldest.map_or(0.0, |at| (now_ms() - at).max(0) as f64 / 1e3));
+        let newest = self.view.operations(|all| all.newest().next().cloned());
+        let missing = match newest {
+            Some(operation) => self.progress(&operation).await.map_or(0, |progress| progress.missing.len()),
+            None => 0,
+        };
+        gauge!(UNCONFIRMED).set(missing as f64);
+    }
+}
+
+fn warn(group: &str, partition: i32, used: f64) {
+    let passed = limits::HEADROOM_WARNINGS.into_iter().rev().find(|percent| used * 100.0 >= *percent as f64);
+    if let Some(percent) = passed {
+        tracing::warn!(group, partition, percent, "so much of the topic's retention is used up by the lag");
+    }
+}
+
+fn describe() {
+    describe_gauge!(DESIRED, "1 where somebody holds the partition");
+    describe_gauge!(OBSERVED, "1 where the partition rests because somebody holds it");
+    describe_gauge!(LAG, "Records that the database lacks");
+    describe_gauge!(LAG_SECONDS, Unit::Seconds, "Age of the first record that the database lacks");
+    describe_gauge!(ETA, Unit::Seconds, "Until the database has caught up, by its pace");
+    describe_gauge!(
+        HEADROOM,
+        Unit::Seconds,
+        "For how long the topic keeps the first record that the database lacks"
+    );
+    describe_gauge!(HOLDS, "Holds in force");
+    describe_gauge!(AGE, Unit::Seconds, "Age of the oldest hold");
+    describe_gauge!(OVERDUE, "Holds whose time has passed and that stay");
+    describe_gauge!(UNCONFIRMED, "Members that have not confirmed the newest operation");
+}
