@@ -38,7 +38,7 @@ pub fn search<T: Default>(
     config: &ClientConfig,
     topic: &str,
     partitions: &[(i32, u64)],
-    mut take: impl FnMut(&mut T, &RawRecord<&[u8]>),
+    mut take: impl FnMut(i32, &mut T, &RawRecord<&[u8]>),
     enough: impl Fn(&T) -> bool,
 ) -> Result<BTreeMap<i32, T>, LogReadError> {
     let reader = LogReader::new(config.clone())?;
@@ -56,7 +56,7 @@ pub fn search<T: Default>(
         }
         read(config, topic, &ranges, |partition, record| {
             if let Some(search) = searches.get_mut(&partition) {
-                take(&mut search.found, record);
+                take(partition, &mut search.found, record);
             }
         })?;
         for (partition, range) in ranges {

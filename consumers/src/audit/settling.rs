@@ -60,7 +60,7 @@ fn ends(config: &Config) -> anyhow::Result<Vec<((String, i32), u64)>> {
 /// A fact that its projection has not seen. Looked for itself: the end may be the mark of a transaction.
 fn untaken(config: &Config, topic: &str, from: &[(i32, u64)]) -> anyhow::Result<Option<String>> {
     let settings = kafka::reader(&config.kafka, &config.instance);
-    let take = |found: &mut Option<u64>, raw: &RawRecord<&[u8]>| *found = Some(raw.offset);
+    let take = |_, found: &mut Option<u64>, raw: &RawRecord<&[u8]>| *found = Some(raw.offset);
     let found: BTreeMap<i32, Option<u64>> = newest::search(&settings, topic, from, take, Option::is_some)?;
     let behind = found.iter().find_map(|(partition, offset)| offset.map(|offset| (*partition, offset)));
     Ok(behind.map(|(partition, offset)| format!("MySQL has not seen offset {offset} of {topic}-{partition}")))

@@ -102,7 +102,7 @@ impl Told {
         for topic in FactTopic::ALL {
             let name = topic.name(&config.topic_prefix);
             let partitions: Vec<(i32, u64)> = (0..topic.partitions()).map(|p| (p, 0)).collect();
-            let take = |found: &mut Records, raw: &RawRecord<&[u8]>| {
+            let take = |_, found: &mut Records, raw: &RawRecord<&[u8]>| {
                 let fact = codec.decode(topic, raw.payload);
                 found.push(Found { offset: raw.offset, appended_at_ms: raw.append_time_ms, fact });
             };

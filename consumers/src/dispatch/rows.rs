@@ -179,7 +179,7 @@ fn open(config: &Config, place: &Place) -> Result<Dispatches, NotOpened> {
     let rules = rules.ok_or_else(|| stop(&"the log has no rules yet: run `consumers init`"))?;
     let codec = FactCodec::new(&rules.schemas).map_err(|error| stop(&error))?;
     let settings = kafka::reader(&config.kafka, &config.instance);
-    let take = |last: &mut Option<u64>, raw: &RawRecord<&[u8]>| *last = Some(raw.offset).max(*last);
+    let take = |_, last: &mut Option<u64>, raw: &RawRecord<&[u8]>| *last = Some(raw.offset).max(*last);
     let from = [(place.partition_id, place.next_offset)];
     let last = newest::search(&settings, &place.topic, &from, take, Option::is_some);
     let last = last.map_err(|error| held.unreadable(place, error))?.remove(&place.partition_id).flatten();

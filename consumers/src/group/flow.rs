@@ -230,6 +230,9 @@ impl<W: Work> Group<W> {
                     "another instance claimed the partition; nothing was written"
                 );
                 self.pause(&[partition]);
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.fenced = false;
+                }
                 self.later(partition, generation);
             }
             (Finished::Fatal(reason), _) => self.stop(partition, reason),

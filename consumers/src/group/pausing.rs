@@ -73,10 +73,13 @@ impl<W: Work> Group<W> {
         self.tell_report();
     }
 
-    /// Brings a partition to rest that somebody holds and nothing is under way of.
+    /// Brings a partition to rest that somebody holds and nothing is under way of: not here, nor at a former owner, who may
+    /// be frozen within a transaction. Where that is not known, it stays held until it is claimed.
     pub(super) fn settle(&mut self, partition: i32) {
+        let Some(owned) = self.owned.get(&partition) else { return };
+        let quiet = owned.fenced || self.is_known_quiet(partition, &owned.desired);
         let Some(owned) = self.owned.get_mut(&partition) else { return };
-        if owned.desired.is_paused() && matches!(owned.phase, Phase::Idle(_) | Phase::Held) {
+        if owned.desired.is_paused() && quiet && matches!(owned.phase, Phase::Idle(_) | Phase::Held) {
             owned.phase = Phase::Paused;
             owned.waiting.clear();
             self.close(partition);

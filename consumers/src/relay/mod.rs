@@ -206,6 +206,12 @@ impl Relay {
                 Err(panicked) => return PublishError::Fatal(panicked.to_string()),
             };
             self.status.lock().published += published;
+            // Whoever was frozen meanwhile, and has lost the partition, leaves the rows to his successor.
+            match self.is_claimed_by(opening).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => return PublishError::Transient(error.to_string()),
+            }
             // What is published is only deleted from now on, by whomever: the topics say so.
             if let Err(error) = self.forget(&offsets).await {
                 return PublishError::Transient(error.to_string());

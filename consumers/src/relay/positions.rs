@@ -9,6 +9,7 @@ use chassis::{
 use schemas::{
     Fact, FactTopic,
     codec::{DecodeError, FactCodec},
+    partition::home_of_fact,
 };
 use std::collections::BTreeMap;
 
@@ -39,7 +40,9 @@ impl Positions {
         for topic in FactTopic::ALL {
             let name = topic.name(&config.topic_prefix);
             let partitions: Vec<(i32, u64)> = (0..topic.partitions()).map(|p| (p, 0)).collect();
-            let take = |found: &mut Found, raw: &RawRecord<&[u8]>| found.take(codec, topic, raw);
+            let take = |partition, found: &mut Found, raw: &RawRecord<&[u8]>| {
+                found.take(codec, (topic, partition), raw);
+            };
             let found = newest::search(&settings, &name, &partitions, take, Found::is_enough);
             for (partition, found) in found.map_err(|error| transient(&error))? {
                 if let Some(reason) = found.unknown {
@@ -81,8 +84,10 @@ impl Positions {
 }
 
 impl Found {
-    fn take(&mut self, codec: &FactCodec, topic: FactTopic, raw: &RawRecord<&[u8]>) {
+    fn take(&mut self, codec: &FactCodec, (topic, partition): (FactTopic, i32), raw: &RawRecord<&[u8]>) {
         let (source_offset, is_first) = match codec.decode(topic, raw.payload) {
+            // None of ours: a relay never writes to a wrong partition, so it proves nothing.
+            Ok(fact) if home_of_fact(&fact) != partition => return,
             Ok(Fact::PaymentCaptured(fact)) => (fact.source_offset, true),
             Ok(Fact::PaymentDeclined(fact)) => (fact.source_offset, true),
             // Compaction may leave only the redriven one of an order. It proves that the first was there, but stands

@@ -7,6 +7,7 @@ use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
+    producer::{FutureProducer, FutureRecord},
 };
 use schemas::{Fact, FactTopic, codec::FactCodec};
 use std::{collections::BTreeSet, sync::Arc};
@@ -31,6 +32,17 @@ impl World {
         for fact in facts {
             journal.append(fact).await?;
         }
+        Ok(())
+    }
+
+    /// Appends a fact where it has no business to stand.
+    pub(crate) async fn misplace(&self, fact: &Fact, partition: i32) -> anyhow::Result<()> {
+        let mut payload = Vec::new();
+        self.fact_codec().await?.encode(fact, &mut payload)?;
+        let topic = FactTopic::of(fact.fact_type()).name(&self.config.topic_prefix);
+        let producer: FutureProducer = kafka::client(&self.config.kafka, "misplacing").create()?;
+        let record = FutureRecord::to(&topic).partition(partition).key("stray").payload(&payload);
+        producer.send(record, PATIENCE).await.map_err(|(error, _)| error)?;
         Ok(())
     }
 
