@@ -16,6 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("control", &["chassis"]),
     ("api", &["schemas", "domain", "migrations", "chassis", "control"]),
     ("consumers", &["schemas", "domain", "migrations", "chassis", "control"]),
+    // The admin API is all it knows.
+    ("cli", &[]),
     ("stack", &[]),
 ];
 

@@ -5,6 +5,7 @@
 mod ingress;
 mod order_projection;
 mod orders;
+mod pause;
 mod production;
 mod projection;
 mod replay;
@@ -47,6 +48,8 @@ enum Measurement {
     Orders,
     /// Rows of paid orders a second into MySQL, against plain inserts.
     OrderProjection,
+    /// How soon four processes confirm a pause, and rows come again after it.
+    Pause,
 }
 
 /// What was measured and how good it must be.
@@ -112,6 +115,7 @@ pub(super) fn run(name: &str, args: &Args) -> Result<ExitCode> {
         Measurement::Replay => ("bench-replay.json", replay::measure(&mut system)?),
         Measurement::Production => ("bench-production.json", production::measure(&mut system)?),
         Measurement::Orders => ("bench-orders.json", orders::measure(&mut system)?),
+        Measurement::Pause => ("bench-pause.json", pause::measure(&mut system)?),
         Measurement::OrderProjection => {
             ("bench-order-projection.json", order_projection::measure(&mut system)?)
         }

@@ -136,6 +136,17 @@ impl System {
         self.start("consumers", 1, Listens { admin, public: Vec::new() }, &["run"])
     }
 
+    /// More of them, on ports of their own; answers their admin listeners.
+    pub(super) fn start_consumers_many(&mut self, processes: u16) -> Result<Vec<String>> {
+        let mut admins = Vec::new();
+        for number in 2..2 + processes {
+            let admin = self.lease()?;
+            admins.push(address(admin));
+            self.start("consumers", number, Listens { admin, public: Vec::new() }, &["run"])?;
+        }
+        Ok(admins)
+    }
+
     fn start(&mut self, name: &str, number: u16, at: Listens, args: &[&str]) -> Result<()> {
         let options = ProcessOptions {
             program: self.program(name)?,

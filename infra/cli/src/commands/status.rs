@@ -1,0 +1,99 @@
+//! `tidemark status`: everything that is wanted and everything that is, once or again and again.
+
+use super::picture::{self, Backlog};
+use crate::{
+    admin::Answer,
+    answers::{Consumers, DeadLetters, Dispatches},
+    failure::Failure,
+    limits, screen,
+    settings::Desk,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, thread};
+
+/// See the module.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Show it again every 2 s, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
+    /// Each partition in a line of its own.
+    #[arg(long)]
+    partitions: bool,
+}
+
+/// What was seen at one look.
+struct Look {
+    consumers: Answer,
+    backlog: Backlog,
+}
+
+/// Does it.
+///
+/// # Errors
+/// Nobody answers.
+pub(crate) fn run(desk: &Desk, args: &Args) -> Result<(), Failure> {
+    if !args.watch {
+        let look = look(desk)?;
+        if desk.json {
+            return screen::print_json(&look.to_json());
+        }
+        return screen::print(&paint(&look, args)?);
+    }
+    let mut is_first = true;
+    loop {
+        let seen = look(desk);
+        if desk.json {
+            let line = seen.map_or_else(|failure| failure.to_json(), |look| look.to_json());
+            screen::print(&line.to_string())?;
+        } else {
+            // Whoever watches wants to see it come back.
+            let text = seen.and_then(|look| paint(&look, args));
+            let text = text.unwrap_or_else(|failure| format!("{failure}\nnext: {}", failure.next()));
+            screen::repaint(&text, is_first)?;
+        }
+        is_first = false;
+        thread::sleep(limits::REFRESH);
+    }
+}
+
+fn paint(look: &Look, args: &Args) -> Result<String, Failure> {
+    let consumers: Consumers = look.consumers.read()?;
+    let who = format!("asked {}", look.consumers.url);
+    let now = look.consumers.now_ms;
+    Ok(format!("{}\n{who}", picture::paint(&consumers, &look.backlog, now, args.partitions)))
+}
+
+fn look(desk: &Desk) -> Result<Look, Failure> {
+    let consumers = desk.admin.get("/admin/consumers", limits::ASK)?;
+    Ok(Look { consumers, backlog: backlog(desk) })
+}
+
+fn backlog(desk: &Desk) -> Backlog {
+    let path = format!("/admin/dispatches?state=FAILED&limit={}", limits::DISPATCH_PAGE);
+    let failed = desk.admin.get(&path, limits::ASK).and_then(|answer| answer.read::<Dispatches>());
+    let failed_dispatches = match failed {
+        Ok(failed) => Ok(failed.dispatches.len()),
+        Err(Failure::Refused { status: 404, .. }) => Err("no consumers process answered".to_owned()),
+        Err(failure) => Err(failure.to_string()),
+    };
+    let path = format!("/admin/dead-letters?limit={}", limits::DEAD_LETTERS);
+    let mut dead_letters = BTreeMap::new();
+    if let Ok(found) = desk.admin.get(&path, limits::LETTERS).and_then(|answer| answer.read::<DeadLetters>())
+    {
+        for letter in found.dead_letters {
+            *dead_letters.entry(letter.topic).or_insert(0) += 1;
+        }
+    }
+    Backlog { failed_dispatches, dead_letters }
+}
+
+impl Look {
+    fn to_json(&self) -> Value {
+        let failed = self.backlog.failed_dispatches.as_ref().ok();
+        json!({
+            "asked": self.consumers.url, "consumers": self.consumers.body, "failedDispatches": failed,
+            "deadLetters": self.backlog.dead_letters,
+        })
+    }
+}
