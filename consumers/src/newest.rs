@@ -2,7 +2,10 @@
 //! compaction and the marks of transactions leave offsets without a record, also the last ones.
 
 use crate::limits;
-use chassis::log_reader::{LogReadError, LogReader, RawRecord, is_wrong_offset, raw};
+use chassis::{
+    kafka::ReadsToTheEnd,
+    log_reader::{LogReadError, LogReader, RawRecord, is_wrong_offset, raw},
+};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -77,7 +80,7 @@ fn read(
 ) -> Result<(), LogReadError> {
     let mut config = config.clone();
     config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
-    let consumer: BaseConsumer = config.create()?;
+    let consumer: BaseConsumer<ReadsToTheEnd> = config.create_with_context(ReadsToTheEnd)?;
     let mut list = TopicPartitionList::new();
     for (partition, range) in ranges {
         list.add_partition_offset(topic, *partition, Offset::Offset(range.start as i64))?;

@@ -107,7 +107,7 @@ impl IntoResponse for No {
 impl From<DbErr> for No {
     fn from(error: DbErr) -> Self {
         tracing::warn!(%error, "dispatches could not be read");
-        let message = "MySQL does not answer; try again".to_owned();
+        let message = "MySQL does not answer, or its pool was released by a pause; try again".to_owned();
         Self(StatusCode::SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", message)
     }
 }

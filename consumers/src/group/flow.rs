@@ -8,7 +8,7 @@ use super::{
     work::{Desk, Work},
     worker::{Finished, Worker},
 };
-use crate::limits;
+use crate::{config::Config, limits};
 use chassis::{log_reader::RawRecord, shutdown::CancellationToken};
 use rdkafka::{Offset, consumer::Consumer, error::KafkaResult};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ impl<W: Work> Group<W> {
         let desired = self.desired(partition);
         let rests = self.is_known_quiet(partition, &desired);
         let owned = Owned {
-            phase: if rests { Phase::Paused } else { Phase::Held },
+            phase: if rests { Phase::Paused(None) } else { Phase::Held },
             generation: 0,
             next: 0,
             waiting: Vec::new(),
@@ -88,17 +88,23 @@ impl<W: Work> Group<W> {
         self.generations += 1;
         let generation = self.generations;
         let Some(owned) = self.owned.get_mut(&partition) else { return };
-        (owned.phase, owned.generation) = (Phase::Opening, generation);
+        let rested = match std::mem::replace(&mut owned.phase, Phase::Opening) {
+            // A log that was away may hold another history: then nothing of what is known counts.
+            Phase::Paused(worker) if !self.suspicious => worker,
+            _ => None,
+        };
+        owned.generation = generation;
         owned.waiting.clear();
         self.close(partition);
-        let (config, pool, tell) = (self.config.clone(), self.pool.clone(), self.tell.clone());
-        let (dead_letters, returning) = (self.dead_letters.clone(), self.returning.clone());
-        let view = self.view.clone();
+        let (config, returning, tell) = (self.config.clone(), self.returning.clone(), self.tell.clone());
+        let desk = Desk {
+            pool: self.pool.clone(),
+            partition,
+            dead_letters: self.dead_letters.clone(),
+            view: self.view.clone(),
+        };
         tokio::spawn(async move {
-            let result = opening::open::<W>(&config, &pool, partition).await;
-            let result = result.map(|(opened, work)| {
-                let desk = Desk { pool, partition, dead_letters, view };
-                let worker = Worker::new(config, desk, opened.place.expected(), work);
+            let result = worker_for(config, desk, rested).await.map(|(opened, worker)| {
                 returning.lock().insert((partition, generation), worker);
                 opened
             });
@@ -117,10 +123,10 @@ impl<W: Work> Group<W> {
             return Ok(());
         }
         match (result, worker) {
-            (Ok(Opened { place, .. }), Some(_)) if self.is_to_rest(partition) => {
+            (Ok(Opened { place, .. }), Some(worker)) if self.is_to_rest(partition) => {
                 self.note(partition, place.next_offset);
                 if let Some(owned) = self.owned.get_mut(&partition) {
-                    (owned.phase, owned.fenced) = (Phase::Paused, true);
+                    (owned.phase, owned.fenced) = (Phase::Paused(Some(Box::new(worker))), true);
                 }
             }
             (Ok(Opened { place, caught_up_at }), Some(worker)) => {
@@ -239,6 +245,24 @@ impl<W: Work> Group<W> {
             (Finished::Committed(_), None) => self.later(partition, generation),
         }
     }
+}
+
+/// Claims a partition. Whoever rested goes on where MySQL is as it was left, without a look at the log.
+async fn worker_for<W: Work>(
+    config: Config,
+    desk: Desk,
+    rested: Option<Box<Worker<W>>>,
+) -> Result<(Opened, Worker<W>), NotOpened> {
+    let place = opening::claim::<W>(&config, &desk.pool, desk.partition).await?;
+    if let Some(mut worker) = rested
+        && worker.goes_on_at(&place)
+    {
+        let caught_up_at = worker.caught_up_at();
+        return Ok((Opened { place, caught_up_at }, *worker));
+    }
+    let (opened, work) = opening::open::<W>(&config, place).await?;
+    let expected = opened.place.expected();
+    Ok((opened, Worker::new(config, desk, expected, work)))
 }
 
 impl<W: Work> Owned<W> {

@@ -81,7 +81,7 @@ impl<W: Work> Group<W> {
         self.status.lock().held = Some(reason.to_owned());
         let mut partitions = Vec::new();
         for (partition, owned) in &mut self.owned {
-            if !matches!(owned.phase, Phase::Stopped | Phase::Paused) {
+            if !matches!(owned.phase, Phase::Stopped | Phase::Paused(_)) {
                 // A new generation: whatever is still on its way back belongs to a state that is gone.
                 self.generations += 1;
                 (owned.phase, owned.generation) = (Phase::Held, self.generations);

@@ -53,23 +53,26 @@ pub fn key<W: Work>(config: &Config, partition: i32) -> Key {
     }
 }
 
-/// Claims and checks a place.
+/// Claims a place: from now on no former owner writes.
 ///
 /// # Errors
 /// See [`NotOpened`].
-pub async fn open<W: Work>(
-    config: &Config,
-    pool: &WriterPool,
-    partition: i32,
-) -> Result<(Opened, W), NotOpened> {
+pub async fn claim<W: Work>(config: &Config, pool: &WriterPool, partition: i32) -> Result<Model, NotOpened> {
     let db = pool.get_or_open().await.map_err(|error| failed(&error))?;
-    let claimed = tokio::time::timeout(limits::DATABASE_TIMEOUT, claim::<W>(config, &db, partition)).await;
-    let place = claimed.map_err(|_| NotOpened::Outage("no answer in time".to_owned()))??;
+    let claimed = tokio::time::timeout(limits::DATABASE_TIMEOUT, claim_in::<W>(config, &db, partition)).await;
+    claimed.map_err(|_| NotOpened::Outage("no answer in time".to_owned()))?
+}
+
+/// Checks a claimed place against the log.
+///
+/// # Errors
+/// See [`NotOpened`].
+pub async fn open<W: Work>(config: &Config, place: Model) -> Result<(Opened, W), NotOpened> {
     let work = W::open(config, &place).await?;
     Ok((Opened { place, caught_up_at: work.caught_up_at() }, work))
 }
 
-async fn claim<W: Work>(
+async fn claim_in<W: Work>(
     config: &Config,
     db: &DatabaseConnection,
     partition: i32,

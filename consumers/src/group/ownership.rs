@@ -96,8 +96,8 @@ pub(super) enum Phase<W: Work> {
     Busy,
     /// Waits for the database, or for the next try.
     Held,
-    /// Somebody holds it; nothing is under way.
-    Paused,
+    /// Somebody holds it; nothing is under way. The worker waits, for the case that MySQL is left as it is.
+    Paused(Option<Box<Worker<W>>>),
     /// Stopped at something that must not be skipped.
     Stopped,
 }

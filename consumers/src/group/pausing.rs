@@ -45,8 +45,8 @@ impl<W: Work> Group<W> {
             }
             match owned.phase {
                 // Paused before anybody knew whether a former owner is fenced.
-                Phase::Paused if is && !owned.fenced && !quiet => again.push(partition),
-                Phase::Paused if !is => again.push(partition),
+                Phase::Paused(_) if is && !owned.fenced && !quiet => again.push(partition),
+                Phase::Paused(_) if !is => again.push(partition),
                 Phase::Stopped if !is && passed_over => again.push(partition),
                 _ => {}
             }
@@ -80,7 +80,10 @@ impl<W: Work> Group<W> {
         let quiet = owned.fenced || self.is_known_quiet(partition, &owned.desired);
         let Some(owned) = self.owned.get_mut(&partition) else { return };
         if owned.desired.is_paused() && quiet && matches!(owned.phase, Phase::Idle(_) | Phase::Held) {
-            owned.phase = Phase::Paused;
+            owned.phase = match std::mem::replace(&mut owned.phase, Phase::Held) {
+                Phase::Idle(worker) => Phase::Paused(Some(worker)),
+                _ => Phase::Paused(None),
+            };
             owned.waiting.clear();
             self.close(partition);
         }
@@ -113,7 +116,7 @@ impl<W: Work> Group<W> {
     pub(super) fn let_go(&mut self) {
         let Some(wanted) = &self.wanted else { return };
         let released = |n| wanted.desired(W::GROUP, W::SOURCE.base_name(), n).release;
-        let resting = |phase: &Phase<W>| matches!(phase, Phase::Paused | Phase::Stopped);
+        let resting = |phase: &Phase<W>| matches!(phase, Phase::Paused(_) | Phase::Stopped);
         let all = (0..W::SOURCE.partitions()).all(released);
         if !all || !self.owned.values().all(|owned| resting(&owned.phase)) || self.pool.get().is_err() {
             return;
@@ -199,7 +202,7 @@ impl<W: Work> super::ownership::Owned<W> {
             Phase::Busy if self.desired.is_paused() => Flow::Busy,
             Phase::Idle(_) | Phase::Busy => Flow::Running,
             Phase::Held => Flow::Held,
-            Phase::Paused => Flow::Paused,
+            Phase::Paused(_) => Flow::Paused,
             Phase::Stopped => Flow::Stopped,
         }
     }

@@ -5,7 +5,7 @@ use crate::{config::Config, limits, metric};
 use chassis::{log_reader::RawRecord, shutdown::CancellationToken};
 use migrations::{
     Failure,
-    entity::projection_offset::{self, Expected, Progress},
+    entity::projection_offset::{self, Expected, Model as Place, Progress},
 };
 use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait};
 use std::time::Instant;
@@ -49,6 +49,20 @@ impl<W: Work> Worker<W> {
     /// With work that was opened at `expected`.
     pub fn new(config: Config, desk: Desk, expected: Expected, work: W) -> Self {
         Self { config, desk, expected, work }
+    }
+
+    /// Takes a place over that was claimed anew; `false` where MySQL is not as this worker left it.
+    pub fn goes_on_at(&mut self, place: &Place) -> bool {
+        let left = self.work.progress() == place.progress();
+        if left {
+            self.expected = place.expected();
+        }
+        left
+    }
+
+    /// See [`Work::caught_up_at`].
+    pub fn caught_up_at(&self) -> u64 {
+        self.work.caught_up_at()
     }
 
     /// Applies a batch of consecutive records, unless it is to stop before the commit began; afterwards the worker is fit

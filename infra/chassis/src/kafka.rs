@@ -1,6 +1,8 @@
 //! Kafka client settings that every client of ours shares; each number was measured (docs/decisions/0005).
 
-use rdkafka::ClientConfig;
+use rdkafka::{
+    ClientConfig, ClientContext, consumer::ConsumerContext, error::KafkaError, types::RDKafkaErrorCode,
+};
 
 /// Largest pause between two attempts to reconnect, in ms; the default of 10 s delays every recovery.
 const RECONNECT_BACKOFF_MAX_MS: u32 = 500;
@@ -56,6 +58,20 @@ pub fn producer(brokers: &str, client_id: &str, linger_ms: u32, limits: Producer
         .set("queue.buffering.max.kbytes", limits.queue_kbytes.to_string());
     config
 }
+
+/// For a consumer that reads to an end (`enable.partition.eof`): that it is reached is what is waited for, not an error to
+/// be written into the log.
+pub struct ReadsToTheEnd;
+
+impl ClientContext for ReadsToTheEnd {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::debug!(%error, reason, "a client that reads to an end");
+        }
+    }
+}
+
+impl ConsumerContext for ReadsToTheEnd {}
 
 /// Limits of a producer's queue.
 #[derive(Clone, Copy, Debug)]

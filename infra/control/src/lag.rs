@@ -1,6 +1,7 @@
 //! How far the database is behind the log, in records and in time. Blocking.
 
 use crate::limits;
+use chassis::kafka::ReadsToTheEnd;
 use rdkafka::{
     ClientConfig, Message, Offset, Timestamp, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -57,7 +58,7 @@ pub fn append_times(
         .set("fetch.message.max.bytes", "4096")
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true");
-    let consumer: BaseConsumer = settings.create()?;
+    let consumer: BaseConsumer<ReadsToTheEnd> = settings.create_with_context(ReadsToTheEnd)?;
     let mut list = TopicPartitionList::new();
     for ((topic, partition), Behind { committed, .. }) in behind {
         list.add_partition_offset(topic, *partition, Offset::Offset(*committed as i64))?;

@@ -144,11 +144,34 @@ impl Evidence<'_> {
                 None
             }
         });
+        self.orphans(operation, &mut progress);
         if !progress.missing.is_empty() {
             let late = self.now_ms - operation.at_ms > PATIENCE_MS;
             progress.state = if late { Standing::Partial } else { Standing::Pausing };
         }
         progress
+    }
+
+    /// Partitions that no listed member has, and of which whoever had them last never said that they rest: frozen, he may
+    /// wake and write, as long as nobody has claimed them.
+    fn orphans(&self, operation: &Operation, progress: &mut Progress) {
+        for (group, topic) in self.topics {
+            let Some(members) = self.members.get(group) else { continue };
+            let listed = |n: &i32| members.members.iter().any(|member| member.partitions.contains(n));
+            for report in self.reports.iter() {
+                let Some(own) = report.groups.get(group) else { continue };
+                let within = |n: &i32| operation.scopes.iter().any(|scope| scope.covers(group, topic, *n));
+                let rests = |at: &crate::acks::Flow| own.applied > operation.epoch && at.is_quiet();
+                let orphan =
+                    own.partitions.iter().find(|(n, at)| within(n) && !listed(n) && !rests(&at.state));
+                if let Some((orphan, _)) = orphan {
+                    let why = format!(
+                        "it is not listed any more, and never said that partition {orphan} rests; start a process, which fences it"
+                    );
+                    progress.missing.entry(format!("{}/{group}", report.instance)).or_insert(why);
+                }
+            }
+        }
     }
 
     fn resuming(&self, operation: &Operation) -> Progress {

@@ -8,11 +8,12 @@ use crate::{
     limits,
     topics::{self, ACKS, AUDIT, CONTROL},
 };
+use chassis::kafka::ReadsToTheEnd;
 use parking_lot::RwLock;
 use rdkafka::{
-    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerContext},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult},
     message::BorrowedMessage,
 };
 use std::{
@@ -194,7 +195,7 @@ impl Reading {
     }
 
     fn follow(&self) -> KafkaResult<()> {
-        let consumer: BaseConsumer<Ends> = self.settings.create_with_context(Ends)?;
+        let consumer: BaseConsumer<ReadsToTheEnd> = self.settings.create_with_context(ReadsToTheEnd)?;
         let names = [CONTROL, ACKS, AUDIT].map(|topic| topics::name(&self.prefix, topic));
         for name in &names {
             let metadata = consumer.fetch_metadata(Some(name), limits::CALL)?;
@@ -243,7 +244,7 @@ impl Reading {
     }
 
     /// Whether everything was read that stands there now.
-    fn is_whole(&self, consumer: &BaseConsumer<Ends>, topic: &str) -> bool {
+    fn is_whole(&self, consumer: &BaseConsumer<ReadsToTheEnd>, topic: &str) -> bool {
         match consumer.fetch_watermarks(topic, 0, limits::CALL) {
             Ok((low, high)) => low == high || position(consumer, topic) >= high.unsigned_abs(),
             Err(error) => {
@@ -288,21 +289,8 @@ impl Reading {
     }
 }
 
-/// That the end of a partition is reached is what is waited for, not an error to be written into the log.
-struct Ends;
-
-impl ClientContext for Ends {
-    fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::debug!(%error, reason, "the client of control's tail");
-        }
-    }
-}
-
-impl ConsumerContext for Ends {}
-
 /// Offset of the next record; 0 where nothing was read yet.
-fn position(consumer: &BaseConsumer<Ends>, topic: &str) -> u64 {
+fn position(consumer: &BaseConsumer<ReadsToTheEnd>, topic: &str) -> u64 {
     let positions = consumer.position().ok();
     let found = positions.as_ref().and_then(|positions| positions.find_partition(topic, 0));
     match found.map(|found| found.offset()) {

@@ -9,6 +9,7 @@ use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
 };
+use chassis::kafka::ReadsToTheEnd;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -115,7 +116,7 @@ impl Office {
         let name = format!("{}.dead", topics::name(&self.prefix, topic));
         let mut settings = self.settings.clone();
         settings.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
-        let consumer: BaseConsumer = settings.create()?;
+        let consumer: BaseConsumer<ReadsToTheEnd> = settings.create_with_context(ReadsToTheEnd)?;
         let (low, high) = consumer.fetch_watermarks(&name, 0, limits::CALL)?;
         let mut letters = Vec::new();
         if low == high {

@@ -140,6 +140,18 @@ pub(super) async fn consumers(State(office): State<Office>) -> Result<Json<Value
     })))
 }
 
+fn is_stale(report: &Report) -> bool {
+    now_ms() - report.at_ms > i64::try_from(limits::REPORT_STALE.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Why a partition stopped; or that nothing was heard of it for a while.
+fn said((report, at): &(&Report, &crate::acks::PartitionReport), now: i64) -> Option<String> {
+    if is_stale(report) {
+        return Some(format!("{} has been silent for {} s", report.instance, (now - report.at_ms) / 1_000));
+    }
+    at.reason.clone()
+}
+
 /// What an instance says of a partition.
 fn place<'a>(
     report: &'a Report,
@@ -176,8 +188,8 @@ impl Office {
                     instance: at.as_ref().map(|(report, _)| report.instance.clone()),
                     desired: if desired.is_paused() { "PAUSED" } else { "RUNNING" },
                     holders: desired.holders.iter().map(|holder| holder.name()).collect(),
-                    observed: at.as_ref().map(|(_, at)| at.state),
-                    reason: at.as_ref().and_then(|(_, at)| at.reason.clone()),
+                    observed: at.as_ref().filter(|at| !is_stale(at.0)).map(|(_, at)| at.state),
+                    reason: at.as_ref().and_then(|at| said(at, now)),
                     committed,
                     end,
                     lag_records: lag,
