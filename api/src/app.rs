@@ -192,7 +192,10 @@ impl App {
         for listener in public {
             servers.spawn(serve::run(listener, router.clone(), limits, self.shutdown.clone()));
         }
-        servers.spawn(serve::run(admin, self.admin_router(), limits, self.shutdown.clone()));
+        let office = controls::office(&self.config, self.control.view());
+        let admin_router = self.admin_router(office.clone().routes());
+        servers.spawn(serve::run(admin, admin_router, limits, self.shutdown.clone()));
+        let warming = tokio::spawn(async move { office.warm().await });
         let watcher = tokio::spawn(watch(self.shared.clone(), self.shutdown.clone()));
         let ticker = tokio::spawn(ticker::run(self.shared.clone(), self.shutdown.clone()));
         let history = tokio::spawn(history::watch(self.shared.history.clone(), self.shutdown.clone()));
@@ -208,6 +211,7 @@ impl App {
         let watched = watcher.await.context("the watcher")?;
         ticker.await.context("the ticker")?;
         history.await.context("the watcher of MySQL")?;
+        warming.await.context("getting ready for changes of control")?;
         self.shared.history.close().await;
         let appender = self.shared.ingress.appender.clone();
         tokio::task::spawn_blocking(move || appender.flush(limits::FLUSH)).await?;
@@ -220,9 +224,8 @@ impl App {
         ended.and(watched)
     }
 
-    fn admin_router(&self) -> Router {
+    fn admin_router(&self, office: Router) -> Router {
         let refuse = || ApiError::from(Code::Unauthenticated).render(true);
-        let office = controls::office(&self.config, self.control.view()).routes();
         let guarded = http::admin_routes(self.shared.clone()).merge(office);
         let guarded = admin::guarded(guarded, &self.secrets.admin_token, refuse);
         admin::open_routes(self.shared.condition.clone(), self.metrics.clone())

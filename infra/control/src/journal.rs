@@ -11,9 +11,10 @@ use chassis::kafka::{self, ProducerLimits};
 use parking_lot::Mutex;
 use rdkafka::{
     error::KafkaError,
-    producer::{FutureProducer, FutureRecord, Producer},
+    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::runtime::Handle;
 
 const QUEUE: ProducerLimits =
     ProducerLimits { delivery_timeout_ms: limits::DELIVERY_MS, queue_messages: 1_000, queue_kbytes: 4_096 };
@@ -122,36 +123,42 @@ impl Journal {
         mut operation: Operation,
     ) -> Result<u64, NotAppended> {
         let json = |error: serde_json::Error| NotAppended(error.to_string());
-        let mut epoch = 0;
         let topic = topics::name(&self.prefix, topics::CONTROL);
+        let mut sent = Vec::new();
         for (key, value) in changes {
             let value = value.as_ref().map(Value::to_bytes).transpose().map_err(json)?;
-            let offset = self.send(producer, &topic, &key.to_string(), value.as_deref())?;
-            epoch = epoch.max(offset);
+            sent.push(Self::send(producer, &topic, &key.to_string(), value.as_deref())?);
         }
-        operation.epoch = epoch;
+        for delivery in sent {
+            operation.epoch = operation.epoch.max(delivered(delivery)?);
+        }
         let entry = serde_json::to_vec(&operation).map_err(json)?;
         let topic = topics::name(&self.prefix, topics::AUDIT);
-        self.send(producer, &topic, &operation.id.to_string(), Some(&entry))?;
-        Ok(epoch)
+        // Committing would wait for it too, but in steps of 100 ms.
+        delivered(Self::send(producer, &topic, &operation.id.to_string(), Some(&entry))?)?;
+        Ok(operation.epoch)
     }
 
     fn send(
-        &self,
         producer: &FutureProducer,
         topic: &str,
         key: &str,
         value: Option<&[u8]>,
-    ) -> Result<u64, NotAppended> {
+    ) -> Result<DeliveryFuture, NotAppended> {
         let mut record = FutureRecord::to(topic).partition(0).key(key);
         record.payload = value;
-        let sent = producer.send_result(record).map_err(|(error, _)| error)?;
-        producer.flush(Duration::from_millis(u64::from(limits::DELIVERY_MS)))?;
-        let delivered = futures_util::FutureExt::now_or_never(sent);
-        match delivered {
-            Some(Ok(Ok(delivery))) => Ok(delivery.offset.unsigned_abs()),
-            Some(Ok(Err((error, _)))) => Err(error.into()),
-            Some(Err(_)) | None => Err(NotAppended("no answer in time".to_owned())),
-        }
+        Ok(producer.send_result(record).map_err(|(error, _)| error)?)
+    }
+}
+
+/// The offset of a record, once the brokers have it. Not by a flush: the client's own thread takes the answers, and a
+/// flush beside it sleeps through them for 100 ms.
+fn delivered(delivery: DeliveryFuture) -> Result<u64, NotAppended> {
+    let patience = Duration::from_millis(2 * u64::from(limits::DELIVERY_MS));
+    let answer = async { tokio::time::timeout(patience, delivery).await };
+    match Handle::current().block_on(answer) {
+        Ok(Ok(Ok(delivery))) => Ok(delivery.offset.unsigned_abs()),
+        Ok(Ok(Err((error, _)))) => Err(error.into()),
+        Ok(Err(_)) | Err(_) => Err(NotAppended("no answer in time".to_owned())),
     }
 }

@@ -19,10 +19,10 @@ use axum::{
     extract::{Path, State, rejection::JsonRejection},
     http::StatusCode,
 };
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value as Object, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
@@ -195,11 +195,13 @@ impl Office {
 
     /// A pause that outlives what the log keeps would lose records.
     async fn within_headroom(&self, scopes: &[Scope], ttl_ms: i64) -> Result<(), Refusal> {
-        for (group, (topic, _)) in self.groups.iter() {
-            if !scopes.iter().any(|scope| scope.concerns(group, topic)) {
-                continue;
-            }
-            if let Some(kept_ms) = self.retention_ms(topic).await?.filter(|kept| *kept < ttl_ms) {
+        let concerned = |(group, (topic, _)): &(&String, &(String, i32))| {
+            scopes.iter().any(|scope| scope.concerns(group, topic))
+        };
+        let topics: Vec<&str> =
+            self.groups.iter().filter(concerned).map(|(_, (topic, _))| topic.as_str()).collect();
+        for (topic, kept_ms) in self.retentions_ms(&topics).await? {
+            if kept_ms < ttl_ms {
                 return Err(Refusal::beyond(format!(
                     "{topic} keeps records for {} s and the ttl is {} s: send force to lose what is older",
                     kept_ms / 1_000,
@@ -210,23 +212,28 @@ impl Office {
         Ok(())
     }
 
-    /// For how long a topic keeps records, in ms; `None` where for ever.
-    pub(super) async fn retention_ms(&self, topic: &str) -> Result<Option<i64>, Refusal> {
+    /// For how long topics keep records, in ms; without those that keep them for ever. In one call: somebody waits.
+    pub(super) async fn retentions_ms(&self, topics: &[&str]) -> Result<BTreeMap<String, i64>, Refusal> {
         let away = |error: String| {
-            Refusal::unavailable("KAFKA_UNAVAILABLE", format!("its retention is not known: {error}"))
+            Refusal::unavailable("KAFKA_UNAVAILABLE", format!("their retention is not known: {error}"))
         };
         let admin: AdminClient<DefaultClientContext> =
             self.settings.create().map_err(|error: rdkafka::error::KafkaError| away(error.to_string()))?;
-        let name = topics::name(&self.prefix, topic);
+        let names: Vec<String> = topics.iter().map(|topic| topics::name(&self.prefix, topic)).collect();
+        let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let options = AdminOptions::new().request_timeout(Some(crate::limits::CALL));
-        let described = admin.describe_configs(&[ResourceSpecifier::Topic(&name)], &options).await;
+        let described = admin.describe_configs(&resources, &options).await;
         let described = described.map_err(|error| away(error.to_string()))?;
-        let mut kept = None;
+        let mut kept = BTreeMap::new();
         for resource in described.into_iter().flatten() {
+            let OwnedResourceSpecifier::Topic(name) = &resource.specifier else { continue };
+            let Some(topic) = name.strip_prefix(&self.prefix) else { continue };
             let value = |key: &str| resource.get(key).and_then(|entry| entry.value.clone());
             // What is compacted keeps its newest values whatever the retention is.
-            if value("cleanup.policy").is_some_and(|policy| policy.contains("delete")) {
-                kept = value("retention.ms").and_then(|ms| ms.parse().ok()).filter(|ms: &i64| *ms >= 0);
+            if value("cleanup.policy").is_some_and(|policy| policy.contains("delete"))
+                && let Some(ms) = value("retention.ms").and_then(|ms| ms.parse().ok()).filter(|ms| *ms >= 0)
+            {
+                kept.insert(topic.to_owned(), ms);
             }
         }
         Ok(kept)

@@ -48,7 +48,8 @@ impl Office {
             let Some((topic, _)) = self.groups.get(&group) else { continue };
             // Asking costs a client, and nobody fears for records that are younger.
             let old = rows.iter().any(|row| row.lag_seconds > Some(limits::HEADROOM_FROM_SECONDS));
-            let kept_ms = if old { self.retention_ms(topic).await.ok().flatten() } else { None };
+            let kept = if old { self.retentions_ms(&[topic]).await.ok() } else { None };
+            let kept_ms = kept.and_then(|kept| kept.get(topic).copied());
             for row in rows.into_iter().filter(|row| row.instance.as_deref() == Some(instance)) {
                 let labels = [
                     ("group", group.clone()),

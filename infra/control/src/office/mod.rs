@@ -78,6 +78,11 @@ impl Office {
         Self { pools, ..self }
     }
 
+    /// Gets ready for the first change, which would take longer otherwise.
+    pub async fn warm(&self) {
+        self.journal.warm().await;
+    }
+
     /// The routes; for behind the bearer token.
     pub fn routes(self) -> Router {
         Router::new()

@@ -52,7 +52,7 @@ enum Command {
     Test(test::Args),
     /// Measure.
     Bench(bench::Args),
-    /// Break things at random moments, with one seed after the other.
+    /// Prove that a pause keeps its word, and break things at random moments with one seed after the other.
     Drill(drill::Args),
     /// Play the partner in the foreground; `up` starts it so.
     #[command(hide = true)]

@@ -7,8 +7,10 @@
 mod architecture;
 mod brokers;
 mod databases;
+mod drills;
 mod faults;
 mod front;
+mod operators;
 mod programs;
 
 use std::io::{Read, Write};

@@ -3,7 +3,7 @@
 use super::deployment::ADMIN_TOKEN;
 use serde_json::{Value, json};
 use stack::process::Process;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than the API's own deadline, so that it is the API that gives up.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -17,6 +17,8 @@ pub struct Answer {
     pub replayed: bool,
     /// `Retry-After` is there.
     pub retry_after: bool,
+    /// From the request's first byte to the answer's last.
+    pub took: Duration,
 }
 
 impl Answer {
@@ -67,11 +69,12 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        let began = Instant::now();
         let response = match body {
             Some(body) => request.content_type("application/json").send(body.to_string())?,
             None => request.send_empty()?,
         };
-        read(response)
+        read(response, began)
     }
 
     /// Orders one piece.
@@ -90,7 +93,19 @@ impl Client {
 
     /// GETs.
     pub fn get(&self, path: &str) -> Result<Answer, ureq::Error> {
-        read(self.agent.get(format!("{}{path}", self.base)).call()?)
+        let began = Instant::now();
+        read(self.agent.get(format!("{}{path}", self.base)).call()?, began)
+    }
+
+    /// GETs what only operators may see.
+    pub fn get_as_operator(&self, path: &str) -> Result<Answer, ureq::Error> {
+        let (request, began) = (self.agent.get(format!("{}{path}", self.base)), Instant::now());
+        read(request.header("Authorization", format!("Bearer {ADMIN_TOKEN}")).call()?, began)
+    }
+
+    /// POSTs what only operators may ask for.
+    pub fn post_as_operator(&self, path: &str, body: Value) -> Result<Answer, ureq::Error> {
+        self.post(path, &[("Authorization", &format!("Bearer {ADMIN_TOKEN}"))], Some(body))
     }
 
     /// Signs a guest up.
@@ -107,29 +122,23 @@ impl Client {
 
 /// Opens a coupon on the admin listener.
 pub fn open_coupon(api: &Process, coupon: u64, total: u64) {
-    let bearer = format!("Bearer {ADMIN_TOKEN}");
     let body = json!({"couponId": coupon, "name": "fault", "total": total, "discountRate": 15,
         "expiresAt": "2029-12-31T23:59:59Z"});
-    let answer = Client::at(&api.admin_url())
-        .post("/admin/coupons", &[("Authorization", &bearer)], Some(body))
-        .unwrap();
+    let answer = Client::at(&api.admin_url()).post_as_operator("/admin/coupons", body).unwrap();
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
 /// Lists a product with so many options of a million pieces each, on the admin listener; returns the options' ids.
 pub fn list_product(api: &Process, options: u64, price: u64) -> Vec<u64> {
-    let bearer = format!("Bearer {ADMIN_TOKEN}");
     let option = |n: u64| json!({"color": "black", "size": n.to_string(), "stock": 1_000_000});
     let options: Vec<Value> = (1..=options).map(option).collect();
     let body = json!({"name": "fault", "category": "FAULT", "price": price, "options": options});
-    let answer = Client::at(&api.admin_url())
-        .post("/admin/products", &[("Authorization", &bearer)], Some(body))
-        .unwrap();
+    let answer = Client::at(&api.admin_url()).post_as_operator("/admin/products", body).unwrap();
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.body["productOptionIds"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
 }
 
-fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
+fn read(mut response: ureq::http::Response<ureq::Body>, began: Instant) -> Result<Answer, ureq::Error> {
     let text = response.body_mut().read_to_string()?;
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     Ok(Answer {
@@ -137,5 +146,6 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::
         body: serde_json::from_str(&text).unwrap_or(Value::Null),
         replayed: header("idempotent-replayed") == Some("true"),
         retry_after: header("retry-after").is_some(),
+        took: began.elapsed(),
     })
 }

@@ -9,7 +9,7 @@ use stack::process::{self, Process};
 use stack::{Endpoints, install, testing};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Opens the admin listeners.
@@ -21,6 +21,8 @@ const GROUPS: &str = "signup-projection,coupon-projection,order-projection,exter
 const REQUESTS: [&str; 3] = ["signup", "coupon", "order"];
 /// Topics of facts.
 const FACTS: [&str; 2] = ["payment", "external-platform"];
+/// What operators want, and what processes say.
+const CONTROL: [&str; 3] = ["control", "control.acks", "control.audit"];
 /// How long MySQL may take to catch up, in seconds.
 const SETTLE_S: u32 = 60;
 
@@ -116,6 +118,13 @@ impl Deployment {
         private::process("consumers", &["run"], self.env_at(kafka), 0).unwrap()
     }
 
+    /// Starts a consumers process with other settings.
+    pub fn consumers_with(&self, settings: &[(&str, &str)]) -> Private<Process> {
+        let mut env = self.env.clone();
+        env.extend(settings.iter().map(|(name, value)| (format!("TIDEMARK_{name}"), (*value).to_owned())));
+        private::process("consumers", &["run"], env, 0).unwrap()
+    }
+
     fn env_at(&self, kafka: &str) -> BTreeMap<String, String> {
         let mut env = self.env.clone();
         env.insert("TIDEMARK_KAFKA".to_owned(), kafka.to_owned());
@@ -176,17 +185,29 @@ impl Deployment {
         ))
     }
 
-    fn root(&self, sql: &str) -> Result<String, String> {
-        let output = Command::new(&self.mysql)
-            .args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=5", "-P", &self.mysql_port])
-            .args(["-e", sql])
-            .output()
-            .map_err(|error| error.to_string())?;
+    /// A session of root in this deployment's database that reads statements from its standard input; each row is
+    /// written out at once.
+    pub fn session(&self) -> Child {
+        let mut client = self.client();
+        client.args(["--unbuffered", "-D", &self.database]);
+        client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn client(&self) -> Command {
+        let mut client = Command::new(&self.mysql);
+        client.args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=5", "-P", &self.mysql_port]);
+        client
+    }
+
+    /// Runs statements as root, outside any database.
+    pub fn root(&self, sql: &str) -> Result<String, String> {
+        let output = self.client().args(["-e", sql]).output().map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()).ok_or(said)
     }
 
-    fn tool(&self, args: &[&str], env: &[(&str, &str)]) -> Output {
+    /// Runs `consumers` with those arguments to its end.
+    pub fn tool(&self, args: &[&str], env: &[(&str, &str)]) -> Output {
         let program = process::binary("consumers").unwrap();
         let env = env.iter().copied();
         Command::new(program).args(args).envs(&self.env).envs(env).output().unwrap()
@@ -202,6 +223,7 @@ impl Drop for Deployment {
             let all = requests.iter().flat_map(|topic| [topic.clone(), format!("{topic}.dead")]);
             let facts = FACTS.map(|base| self.topic(base));
             let all = all.chain(facts.iter().flat_map(|topic| [topic.clone(), format!("{topic}.dead")]));
+            let all = all.chain(CONTROL.map(|topic| self.topic(topic)));
             raw_log::delete(self.setting("KAFKA"), &all.collect::<Vec<_>>());
         }
     }

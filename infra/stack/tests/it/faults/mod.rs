@@ -8,17 +8,17 @@ mod answer_lost;
 mod api_killed;
 mod broker_frozen;
 mod chaos;
-mod client;
+pub mod client;
 mod consumers_killed;
-mod deployment;
+pub mod deployment;
 mod facts;
 mod garbage;
-mod load;
+pub mod load;
 mod log_replaced;
 mod mysql_replaced;
 mod mysql_stopped;
-mod raw_log;
-mod shoppers;
+pub mod raw_log;
+pub mod shoppers;
 mod signup_retried;
 mod two_apis;
 mod unknown_schema;
@@ -28,10 +28,10 @@ use std::time::{Duration, Instant};
 /// Pause between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long anything may take that is not an outage itself.
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// Looks until there is something; fails the test when there is nothing in time.
-fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
         if let Some(found) = look() {
@@ -43,6 +43,6 @@ fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>
 }
 
 /// As [`wait_for`], for a condition.
-fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     wait_for(what, within, || holds().then_some(()));
 }

@@ -116,6 +116,13 @@ fn visit(clients: &[Client], goods: &Goods, key: u128, given_up: &AtomicBool) ->
     Some(Visit { sign_up, claim, order, payment })
 }
 
+impl Visit {
+    fn answers(&self) -> impl Iterator<Item = &Result<Answer, String>> {
+        let all = [&self.sign_up, &self.claim, &self.order, &self.payment];
+        all.into_iter().flat_map(|request| &request.answers)
+    }
+}
+
 /// What a load bought.
 pub struct Visits(pub Vec<Visit>);
 
@@ -129,11 +136,23 @@ impl Visits {
 
     /// How many attempts were answered by nobody.
     pub fn broken(&self) -> usize {
-        let steps = |visit: &Visit| {
-            let all = [&visit.sign_up, &visit.claim, &visit.order, &visit.payment];
-            all.iter().flat_map(|request| &request.answers).filter(|answer| answer.is_err()).count()
-        };
-        self.0.iter().map(steps).sum()
+        self.0.iter().flat_map(Visit::answers).filter(|answer| answer.is_err()).count()
+    }
+
+    /// Every request was won, by a 201 at its first attempt.
+    pub fn assert_undisturbed(&self) {
+        for visit in &self.0 {
+            let won = |answer: &Result<Answer, String>| matches!(answer, Ok(answer) if answer.status == 201);
+            assert!(visit.answers().count() == 4 && visit.answers().all(won), "{visit:?}");
+        }
+    }
+
+    /// How long requests took, the shortest first.
+    pub fn latencies(&self) -> Vec<Duration> {
+        let answered = self.0.iter().flat_map(Visit::answers).flatten();
+        let mut latencies: Vec<Duration> = answered.map(|answer| answer.took).collect();
+        latencies.sort_unstable();
+        latencies
     }
 
     /// MySQL holds exactly what was answered: users, pieces, orders as paid, balances, redemptions.

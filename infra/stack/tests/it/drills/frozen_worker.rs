@@ -1,0 +1,127 @@
+//! Proof 5: a worker is frozen while everybody is told to pause. It is named until the coordinator has given it up, and
+//! when it wakes it writes nothing, not even where it was frozen within a transaction.
+
+use super::operator::{Operator, assert_confirmed};
+use super::scene::Scene;
+use super::{CONFIRMED, CONFIRMED_WITHOUT, ORDERS};
+use crate::faults::deployment::Deployment;
+use crate::faults::shoppers::Shoppers;
+use crate::faults::{SOON, wait_until};
+use serde_json::json;
+use stack::services::MySql;
+use stack::{Endpoints, private, testing};
+use std::io::{BufRead, BufReader, Write};
+use std::process::Child;
+use std::time::Instant;
+
+/// The partition that all orders pass.
+const GROUP: &str = "order-projection";
+/// So many looks at locks in a row must say the same: others may wait for a moment.
+const LOOKS: usize = 10;
+const OF_PARTITION: &str = "group_name = 'order-projection' AND partition_id = 0";
+
+#[test]
+fn a_worker_frozen_during_the_call_is_named_and_writes_nothing_when_it_wakes() {
+    let mut scene = Scene::on("frozen-worker", testing::endpoints(), 2);
+    let shoppers = scene.shoppers(1);
+    shoppers.advance(ORDERS);
+    let frozen = owner(&scene);
+    scene.consumers[frozen].freeze().unwrap();
+    let operation = scene.operator().pause(json!({"ttl": "10m"}));
+    paused_without(&scene, frozen, &operation);
+    wakes(&mut scene, frozen, &operation, &shoppers);
+    shoppers.advance(ORDERS);
+    scene.judge_undisturbed(&shoppers.end());
+}
+
+#[test]
+fn a_worker_frozen_within_a_transaction_holds_nobody_up_and_its_transaction_is_refused() {
+    let mysql = private::mysql().unwrap();
+    let endpoints = Endpoints { mysql: mysql.url(), ..testing::endpoints().clone() };
+    let mut scene = Scene::on("frozen-transaction", &endpoints, 2);
+    let shoppers = scene.shoppers(1);
+    shoppers.advance(ORDERS);
+    let frozen = owner(&scene);
+    // It waits for its own row; then it is frozen, and then it gets the row: a transaction that nobody ends.
+    let lock = Lock::take(&scene.deployment);
+    waits(&mysql, true);
+    scene.consumers[frozen].freeze().unwrap();
+    lock.give_back();
+    waits(&mysql, false);
+    let operation = scene.operator().pause(json!({"ttl": "10m"}));
+    paused_without(&scene, frozen, &operation);
+    wakes(&mut scene, frozen, &operation, &shoppers);
+    shoppers.advance(ORDERS);
+    scene.judge_undisturbed(&shoppers.end());
+}
+
+/// Which process has the orders.
+fn owner(scene: &Scene) -> usize {
+    let rows = scene.operator().rows();
+    let row = rows.iter().find(|row| row.group == GROUP && row.partition == 0).unwrap();
+    scene.consumers.iter().position(|process| process.name() == row.instance).unwrap()
+}
+
+/// PARTIAL names who is frozen; once its session has ended, the others are PAUSED without it.
+fn paused_without(scene: &Scene, frozen: usize, operation: &str) {
+    let (operator, name) = (scene.operator(), scene.consumers[frozen].name());
+    let began = Instant::now();
+    let said = operator.until(operation, "PARTIAL", CONFIRMED);
+    let named = began.elapsed();
+    let missing = said["missing"].as_object().unwrap();
+    assert!(missing.contains_key(&format!("{name}/{GROUP}")), "{name} is not named: {said:#}");
+    let said = operator.until(operation, "PAUSED", CONFIRMED_WITHOUT);
+    assert_confirmed(&said, 1);
+    assert!(!said.to_string().contains(name), "{said:#}");
+    eprintln!("PARTIAL after {named:.1?}, PAUSED by the others after {:.1?}", began.elapsed());
+}
+
+/// Who wakes joins again, rests, and has written nothing; then all go on.
+fn wakes(scene: &mut Scene, frozen: usize, operation: &str, shoppers: &Shoppers) {
+    let before = scene.written();
+    shoppers.advance(ORDERS);
+    scene.consumers[frozen].thaw().unwrap();
+    let operator: Operator = scene.operator();
+    wait_until("it is listed again", CONFIRMED_WITHOUT, || operator.members().len() == 2);
+    assert_confirmed(&operator.until(operation, "PAUSED", CONFIRMED_WITHOUT), 2);
+    scene.assert_still(shoppers);
+    assert_eq!(scene.written(), before, "who woke has written");
+    let log = std::fs::read_to_string(scene.consumers[frozen].log()).unwrap();
+    let refused = log.matches("another instance claimed the partition; nothing was written").count();
+    let lost = log.matches("the database is away; holding until it answers").count();
+    eprintln!(
+        "when it woke: {refused} transactions refused by their row, {lost} groups without their sessions"
+    );
+    scene.resume();
+}
+
+/// That for a while somebody waits for a row of this server, or nobody does.
+fn waits(mysql: &MySql, wanted: bool) {
+    let mut looks = 0;
+    wait_until("a transaction waits for its row, or has it", SOON, || {
+        let said = mysql.sql("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'").unwrap();
+        let now: u64 = said.split_whitespace().last().unwrap().parse().unwrap();
+        looks = if (now > 0) == wanted { looks + 1 } else { 0 };
+        looks >= LOOKS
+    });
+}
+
+/// The row of the partition, locked by a session of root.
+struct Lock(Child);
+
+impl Lock {
+    fn take(deployment: &Deployment) -> Self {
+        let mut session = deployment.session();
+        let sql = format!("BEGIN; SELECT 'locked' FROM projection_offset WHERE {OF_PARTITION} FOR UPDATE;\n");
+        session.stdin.as_mut().unwrap().write_all(sql.as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(session.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "locked\n");
+        Self(session)
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success());
+    }
+}

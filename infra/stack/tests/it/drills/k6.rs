@@ -1,0 +1,77 @@
+//! The production scenario by k6, in the background; what it counted is judged by whoever ran it.
+
+use serde_json::Value;
+use stack::cache::Cache;
+use stack::process::Process;
+use stack::{install, workspace};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const SCRIPT: &str = "production-operation.scenario.script.js";
+
+/// A k6 that runs; it ends with the test.
+pub struct K6 {
+    child: Child,
+    log: PathBuf,
+}
+
+impl K6 {
+    /// So many iterations a second, one in four with an order; an iteration asks four times and more.
+    pub fn start(api: &Process, per_second: u64, duration: Duration) -> Self {
+        let log = std::env::temp_dir().join(format!("tidemark-k6-{}.log", std::process::id()));
+        let out = std::fs::File::create(&log).unwrap();
+        let child = Command::new(install::k6(&Cache::open().unwrap()).unwrap())
+            .args(["run", "--no-usage-report", "--no-color", "--quiet"])
+            .arg(workspace::root().unwrap().join("k6").join(SCRIPT))
+            .env_clear()
+            .envs(["HOME", "PATH"].iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
+            .env("K6_TARGET_URL", format!("http://127.0.0.1:{}", api.launch().port))
+            .env("SUMMARY_FILE", log.with_extension("json"))
+            .envs([("SCENARIO", "load"), ("ORDER_EVERY", "4"), ("VUS", "100"), ("P95_MS", "5000")])
+            .env("RATE", per_second.to_string())
+            .env("DURATION", format!("{}s", duration.as_secs()))
+            .stdin(Stdio::null())
+            .stderr(out.try_clone().unwrap())
+            .stdout(out)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Whether the load goes on.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end; returns its summary (shape: `k6/README.md`).
+    pub fn end(mut self) -> Value {
+        self.child.wait().unwrap();
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let summary = std::fs::read_to_string(self.log.with_extension("json"));
+        let summary = summary.unwrap_or_else(|error| panic!("no summary ({error}): {said}"));
+        serde_json::from_str(&summary).unwrap()
+    }
+}
+
+impl Drop for K6 {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for file in [self.log.clone(), self.log.with_extension("json")] {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+/// That no request failed and none was left out.
+pub fn assert_undisturbed(summary: &Value) {
+    for count in ["http_5xx", "socket_errors", "dropped_iterations"] {
+        assert_eq!(summary[count], 0, "{count}: {summary:#}");
+    }
+    for (endpoint, said) in summary["endpoints"].as_object().unwrap() {
+        for (status, count) in said["status"].as_object().unwrap() {
+            assert!(matches!(status.as_str(), "200" | "201") || *count == 0, "{endpoint}: {summary:#}");
+        }
+    }
+}

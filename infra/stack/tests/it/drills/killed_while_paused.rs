@@ -1,0 +1,40 @@
+//! Proof 3: a member dies while paused. Its partitions move to the other one and stay paused; so they do when it is back.
+
+use super::operator::assert_confirmed;
+use super::scene::Scene;
+use super::{CONFIRMED, CONFIRMED_WITHOUT, ORDERS};
+use crate::faults::wait_until;
+use serde_json::json;
+use stack::testing;
+use std::time::Instant;
+
+#[test]
+fn partitions_of_a_killed_member_move_and_stay_paused() {
+    let mut scene = Scene::on("killed-while-paused", testing::endpoints(), 2);
+    let shoppers = scene.shoppers(1);
+    shoppers.advance(ORDERS);
+    let operator = scene.operator();
+    let operation = operator.pause(json!({"ttl": "10m"}));
+    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    let before = scene.written();
+
+    let began = Instant::now();
+    scene.consumers[1].kill().unwrap();
+    let heir = scene.consumers[0].name().to_owned();
+    wait_until("its partitions move", CONFIRMED_WITHOUT, || {
+        operator.rows().iter().all(|row| row.instance == heir && row.observed == "PAUSED")
+    });
+    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED_WITHOUT), 1);
+    eprintln!("moved after {:.1?}", began.elapsed());
+    scene.assert_still(&shoppers);
+
+    scene.consumers[1].restart().unwrap();
+    wait_until("both are listed again", CONFIRMED_WITHOUT, || operator.members().len() == 2);
+    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED_WITHOUT), 2);
+    scene.assert_still(&shoppers);
+    assert_eq!(scene.written(), before, "something was written");
+
+    scene.resume();
+    shoppers.advance(ORDERS);
+    scene.judge_undisturbed(&shoppers.end());
+}

@@ -1,0 +1,98 @@
+//! Proof 9: MySQL is stopped and comes back with a bigger buffer pool in the middle of the sale.
+
+use super::k6::{self, K6};
+use super::operator::assert_confirmed;
+use super::scene::Scene;
+use super::{CONFIRMED, ORDERS};
+use crate::faults::deployment::Deployment;
+use crate::faults::{SOON, wait_until};
+use serde_json::json;
+use stack::private::Private;
+use stack::services::MySql;
+use stack::{Endpoints, private, testing};
+use std::time::{Duration, Instant};
+
+const OLD_MB: u32 = 64;
+const NEW_MB: u32 = 256;
+const POOL: &str = "SELECT @@innodb_buffer_pool_size DIV 1048576";
+/// Iterations of k6 a second: no measurement, and the machine does much else.
+const RATE: u64 = 15;
+/// Longer than MySQL is away.
+const DURATION: Duration = Duration::from_secs(45);
+/// How long the partner may take to hear of the last order.
+const HEARD: Duration = Duration::from_secs(60);
+
+#[test]
+fn mysql_comes_back_with_a_bigger_buffer_pool_and_nobody_notices() {
+    let mut mysql = small();
+    let endpoints = Endpoints { mysql: mysql.url(), ..testing::endpoints().clone() };
+    let scene = Scene::on("mysql-restarted", &endpoints, 2);
+    let shoppers = scene.shoppers(1);
+    shoppers.advance(ORDERS);
+    let operator = scene.operator();
+    let (began, wanted) = (Instant::now(), json!({"mode": "release", "ttl": "30m", "reason": "scale up"}));
+    let operation = operator.pause(wanted);
+    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+
+    mysql.stop().unwrap();
+    shoppers.advance(ORDERS);
+    come_back_bigger(&mut mysql);
+    shoppers.advance(ORDERS);
+    let first = scene.resume();
+    eprintln!("away for {:.1?}, first rows {first:.1?} after the resume", began.elapsed());
+    shoppers.advance(ORDERS);
+    let visits = shoppers.end();
+    scene.judge_undisturbed(&visits);
+    // Nobody was killed while he called, so there is no excuse for a second call.
+    assert_eq!(scene.deployment.partner().calls(), visits.0.len() as u64, "calls of the partner");
+}
+
+#[test]
+fn nobody_notices_it_under_the_production_scenario_of_k6_either() {
+    let mut mysql = small();
+    let endpoints = Endpoints { mysql: mysql.url(), ..testing::endpoints().clone() };
+    let deployment = Deployment::on("mysql-restarted-k6", &endpoints);
+    let seeded = deployment.tool(&["seed"], &[]);
+    assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
+    let scene = Scene::with(deployment, 2, &[]);
+    scene.deployment.assert_clean(&scene.api, 0);
+    let mut k6 = K6::start(&scene.api, RATE, DURATION);
+    let placed = scene.passed();
+    wait_until("orders are projected", SOON, || scene.passed() > placed + ORDERS);
+    let operator = scene.operator();
+    let operation = operator.pause(json!({"mode": "release", "ttl": "30m", "reason": "scale up"}));
+    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    mysql.stop().unwrap();
+    come_back_bigger(&mut mysql);
+    let first = scene.resume();
+    assert!(k6.is_running(), "the load was over before MySQL was back");
+    let summary = k6.end();
+    eprintln!(
+        "{} requests, p99 {} ms, first rows {first:.1?} after the resume",
+        summary["requests"], summary["latency_ms"]["p99"]
+    );
+    k6::assert_undisturbed(&summary);
+    scene.deployment.assert_clean(&scene.api, 0);
+    let paid = scene.deployment.number("SELECT COUNT(*) FROM orders WHERE status = 1");
+    wait_until("the partner heard of all orders", HEARD, || {
+        scene.deployment.partner().totals().orders >= paid
+    });
+    assert_eq!(scene.deployment.partner().calls(), paid, "calls of the partner");
+}
+
+fn small() -> Private<MySql> {
+    let mysql = private::mysql_with(|options| options.buffer_pool_mb = OLD_MB).unwrap();
+    assert_eq!(mysql.sql(POOL).unwrap().trim(), OLD_MB.to_string());
+    mysql
+}
+
+fn come_back_bigger(mysql: &mut MySql) {
+    let mut launch = mysql.launch().clone();
+    for arg in &mut launch.args {
+        if arg.starts_with("--innodb-buffer-pool-size=") {
+            *arg = format!("--innodb-buffer-pool-size={NEW_MB}M");
+        }
+    }
+    mysql.restart_as(launch).unwrap();
+    assert_eq!(mysql.sql(POOL).unwrap().trim(), NEW_MB.to_string());
+}
