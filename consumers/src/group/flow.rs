@@ -42,6 +42,8 @@ impl<W: Work> Group<W> {
             if owned.waiting.is_empty() || !matches!(owned.phase, Phase::Idle(_)) {
                 continue;
             }
+            // A slow start is one from the first transaction on.
+            let limit = (limit * percent as usize / 100).max(1);
             if owned.waiting.len() < limit && owned.may_wait(wait, &self.tell) {
                 continue;
             }
