@@ -24,17 +24,17 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Global {
-    /// Admin listeners, separated by commas: the first that answers is asked [env: TIDEMARK_ADMIN_URL] [default:
-    /// http://127.0.0.1:3002]
+    /// Admin listeners, separated by commas: the first that answers is asked (env: TIDEMARK_ADMIN_URL;
+    /// default: http://127.0.0.1:3002)
     #[arg(long, global = true, value_name = "URL,...")]
     url: Option<String>,
-    /// The admin token; as an argument it is seen by everybody on this machine [env: TIDEMARK_ADMIN_TOKEN]
+    /// The admin token; as an argument it is seen by everybody on this machine (env: TIDEMARK_ADMIN_TOKEN)
     #[arg(long, global = true)]
     token: Option<String>,
     /// Print the processes' own answers as JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Who asks, for the record [default: user@host]
+    /// Who asks, for the record (default: user@host)
     #[arg(long, global = true)]
     actor: Option<String>,
 }
