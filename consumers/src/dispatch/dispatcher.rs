@@ -128,7 +128,13 @@ impl Dispatcher {
                 () = shutdown.cancelled() => break,
                 // What was told of the partition itself is looked at below, in every round.
                 changed = self.open.changed() => if changed.is_err() { break },
-                Some(_) = calls.join_next(), if !calls.is_empty() => {}
+                Some(_) = calls.join_next(), if !calls.is_empty() => {
+                    while calls.try_join_next().is_some() {}
+                    // A look is a transaction: not one for every call that ends.
+                    if calls.len() > self.concurrency / 2 {
+                        continue;
+                    }
+                }
                 _ = poll.tick() => {}
             }
             let waits = match self.begin(&mut calls).await {
