@@ -35,8 +35,9 @@ pub(crate) struct Args {
     /// Leave everything running afterwards.
     #[arg(long)]
     keep: bool,
-    /// Iterations of the production scenario a second; each asks four times, one in twenty orders and pays besides.
-    #[arg(long, default_value_t = 200)]
+    /// Iterations of the production scenario a second; each asks four times, one in twenty orders and pays besides. Two
+    /// cores with everything on them are full at 200 to 330.
+    #[arg(long, default_value_t = 100)]
     rate: u64,
     /// How long, in seconds.
     #[arg(long, default_value_t = 30)]
