@@ -241,10 +241,28 @@ fn disagreement(counted: &[Counted]) -> Option<String> {
     }
 }
 
-/// The names of failed tests: with many of them they are far above the end of the log.
+/// Lines of a failed test's own words that are shown, and characters of each: an assertion may print a whole log.
+const SHOWN: (usize, usize) = (30, 500);
+
+/// The names of failed tests and what they said: with many tests it is far above the end of the log.
 fn failed_tests(output: &str) -> String {
     let names = output.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-    format!("failed tests: {}", names.collect::<Vec<_>>().join(", "))
+    let mut told = format!("failed tests: {}", names.collect::<Vec<_>>().join(", "));
+    let mut left = 0;
+    for line in output.lines() {
+        let begins = line.starts_with("---- ") && line.ends_with(" stdout ----");
+        left = match begins {
+            true => SHOWN.0,
+            false if line == "failures:" || line.starts_with("test result: ") => 0,
+            false => left,
+        };
+        if left > 0 && !line.is_empty() {
+            left -= 1;
+            told.push('\n');
+            told.extend(line.chars().take(SHOWN.1));
+        }
+    }
+    told
 }
 
 fn line(name: &str, how: &str, seconds: f64) {
@@ -265,8 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn failed_tests_are_named() {
+    fn failed_tests_are_named_with_what_they_said() {
         let output = "test a::b ... ok\ntest a::c ... FAILED\ntest d ... FAILED\n";
         assert_eq!(failed_tests(output), "failed tests: a::c, d");
+        let long = "x".repeat(SHOWN.1 + 1);
+        let many = "y\n".repeat(SHOWN.0);
+        let output = format!(
+            "test c ... FAILED\n\nfailures:\n\n---- c stdout ----\n\nleft: 1\n{long}\n{many}\n\nfailures:\n    c\n\n\
+             test result: FAILED. 0 passed\nnoise\n"
+        );
+        let told = failed_tests(&output);
+        assert!(told.starts_with("failed tests: c\n---- c stdout ----\nleft: 1\nxxx"), "{told}");
+        assert_eq!(told.lines().count(), 1 + SHOWN.0);
+        assert!(told.lines().all(|line| line.len() <= SHOWN.1) && !told.contains("noise"), "{told}");
     }
 }

@@ -30,7 +30,7 @@ fn a_pause_outlives_the_broker_and_all_workers() {
     // Until then the API may tell people to come again; it owes them no more than that.
     shoppers.advance(ORDERS);
     assert_eq!(holds(&scene), held, "another hold than before");
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED_WITHOUT), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     for row in operator.rows() {
         assert_eq!((row.desired.as_str(), row.observed.as_str()), ("PAUSED", "PAUSED"), "{row:?}");
     }

@@ -1,7 +1,7 @@
 //! What an operator does: asks an admin listener to pause and to resume, and looks what came of it.
 
 use crate::faults::client::Client;
-use crate::faults::wait_for;
+use crate::faults::{wait_for, wait_until};
 use serde_json::{Value, json};
 use stack::process::Process;
 use std::collections::BTreeSet;
@@ -63,6 +63,16 @@ impl Operator {
                 "{now}, not {state}, after {within:?}: {missing:#} of {said:#}"
             );
         }
+    }
+
+    /// Waits until everybody has confirmed a pause, those included who have yet to join again: until they do, it is
+    /// true that all members are paused, but they are not all.
+    pub fn until_all_confirmed(&self, operation: &str, processes: usize, within: Duration) -> Value {
+        wait_until("all processes have joined again", within, || {
+            let said = self.progress(operation, "2s");
+            said["state"] == "PAUSED" && said["confirmed"].as_u64() == Some((processes * GROUPS) as u64)
+        });
+        self.until(operation, "PAUSED", super::CONFIRMED)
     }
 
     /// What is said of an operation.
