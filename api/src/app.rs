@@ -32,7 +32,7 @@ use chassis::{
     serve::{self, Limits},
     shutdown::CancellationToken,
 };
-use control::skips::Skips;
+use control::{reporter::Reporter, skips::Skips};
 use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::{Topic, codec::Codec};
@@ -45,7 +45,10 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc},
+};
 
 /// How often gauges are set and the producer is asked whether it still works.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -172,7 +175,8 @@ impl App {
             start,
             caught_up: AtomicBool::new(false),
         });
-        let memory = Memory::new(&config, &foundation, &ingress, recent).await?;
+        let wanted = control.view().state().unwrap_or_default();
+        let memory = Memory::new(&config, &foundation, &ingress, (recent, &wanted)).await?;
         let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition);
         Ok(Self { config, secrets, shared, metrics, shutdown, fatal, threads: started.threads, control })
     }
@@ -192,13 +196,18 @@ impl App {
         for listener in public {
             servers.spawn(serve::run(listener, router.clone(), limits, self.shutdown.clone()));
         }
-        let office = controls::office(&self.config, self.control.view());
+        let office = controls::office(&self.config, self.control.view(), self.shared.history.clone());
         let admin_router = self.admin_router(office.clone().routes());
         servers.spawn(serve::run(admin, admin_router, limits, self.shutdown.clone()));
         let warming = tokio::spawn(async move { office.warm().await });
         let watcher = tokio::spawn(watch(self.shared.clone(), self.shutdown.clone()));
         let ticker = tokio::spawn(ticker::run(self.shared.clone(), self.shutdown.clone()));
         let history = tokio::spawn(history::watch(self.shared.history.clone(), self.shutdown.clone()));
+        let changed = Arc::new(Notify::new());
+        let reports =
+            controls::report(&self.config, self.shared.history.clone(), changed.clone(), &self.shutdown)?;
+        let (view, shutdown) = (self.control.view(), self.shutdown.clone());
+        let following = tokio::spawn(history::follow(self.shared.history.clone(), view, changed, shutdown));
         let ended = tokio::select! {
             reason = self.fatal.recv() => reason.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason))),
             () = self.shutdown.cancelled() => Ok(()),
@@ -211,6 +220,9 @@ impl App {
         let watched = watcher.await.context("the watcher")?;
         ticker.await.context("the ticker")?;
         history.await.context("the watcher of MySQL")?;
+        following.await.context("following control")?;
+        reports.await.context("the reports")?;
+        Reporter::farewell(&self.config.kafka, &self.config.topic_prefix, &self.config.instance).await;
         warming.await.context("getting ready for changes of control")?;
         self.shared.history.close().await;
         let appender = self.shared.ingress.appender.clone();
@@ -305,10 +317,10 @@ impl Memory {
         config: &Config,
         foundation: &Foundation,
         ingress: &Ingress,
-        recent: Arc<RecentOrders>,
+        (recent, wanted): (Arc<RecentOrders>, &control::State),
     ) -> anyhow::Result<Self> {
         let store = Store::new(&config.redis_url, foundation.log_id).context("TIDEMARK_REDIS_URL")?;
-        let history = History::new(config, store.clone(), ingress.shop.clone(), recent.clone()).await;
+        let history = History::new(config, wanted, store.clone(), ingress.shop.clone(), recent.clone()).await;
         let history = Arc::new(history.context("TIDEMARK_DATABASE_URL")?);
         let facts = FactLog::new(ingress.appender.clone(), &foundation.schemas, &config.topic_prefix)?;
         Ok(Self { recent, store, history, facts })

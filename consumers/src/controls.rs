@@ -2,6 +2,7 @@
 
 use crate::{
     config::Config,
+    cutover::{self, Cutover},
     group::{Activity, Controls, GroupStatus},
     limits,
     pool::WriterPool,
@@ -10,7 +11,8 @@ use anyhow::Context;
 use axum::Router;
 use chassis::{kafka, shutdown::CancellationToken};
 use control::{
-    acks::Report,
+    Address,
+    acks::{GroupReport, Report},
     expiry::{Expiry, Healthy},
     journal::Journal,
     office::Office,
@@ -90,7 +92,10 @@ impl Plane {
 
     /// The operators' routes; for behind the bearer token.
     pub fn routes(&self) -> Router {
-        self.office().routes()
+        let office = self.office();
+        let Some(unit) = self.units.values().next() else { return office.routes() };
+        let (config, pool, view) = (self.config.clone(), unit.pool.clone(), self.tail.view());
+        cutover::routes(Cutover { config, office: office.clone(), view, pool }).merge(office.routes())
     }
 
     fn office(&self) -> Office {
@@ -98,7 +103,8 @@ impl Plane {
         let units = self.units.clone();
         let pools = Arc::new(move || units.iter().map(|(group, unit)| unit.pool.report(group)).collect());
         let prefix = &self.config.topic_prefix;
-        Office::new(self.tail.view(), self.journal.clone(), settings, prefix, &groups::ALL).with_pools(pools)
+        let office = Office::new(self.tail.view(), self.journal.clone(), settings, prefix, &groups::ALL);
+        office.with_pools(pools).with_database(Address::of_setting(&self.config.database_url).ok())
     }
 
     /// Begins to report and to see time pass.
@@ -115,7 +121,7 @@ impl Plane {
         let journal = self.journal.clone();
         tasks.spawn(async move { journal.warm().await });
         tasks.spawn(self.office().watch(config.instance.clone(), shutdown.clone()));
-        let healthy = healthy(config.database_url.clone());
+        let healthy = healthy(self.units.values().next().map(|unit| unit.pool.clone()));
         let expiry = Expiry::new(self.tail.view(), self.journal.clone(), &config.instance, healthy);
         tasks.spawn(expiry.run(shutdown.clone()));
         Ok(())
@@ -135,32 +141,41 @@ impl Plane {
 }
 
 fn report(instance: &str, units: &Units, view: &View) -> Report {
-    let groups = units.iter().map(|(group, unit)| {
-        let mut report = unit.status.lock().report.clone();
-        for (partition, at) in &mut report.partitions {
-            at.committed = unit.status.lock().next_offsets.get(partition).copied();
-        }
-        if report.is_pausing() {
-            // After the partitions: whoever entered before they were closed is counted.
-            report.in_flight = unit.activity.under_way();
-        }
-        report.database_sessions = unit.pool.sessions().0;
-        ((*group).to_owned(), report)
-    });
+    let groups: BTreeMap<String, GroupReport> = units
+        .iter()
+        .map(|(group, unit)| {
+            let mut report = unit.status.lock().report.clone();
+            for (partition, at) in &mut report.partitions {
+                at.committed = unit.status.lock().next_offsets.get(partition).copied();
+            }
+            if report.is_pausing() {
+                // After the partitions: whoever entered before they were closed is counted.
+                report.in_flight = unit.activity.under_way();
+            }
+            report.database_sessions = unit.pool.sessions().0;
+            ((*group).to_owned(), report)
+        })
+        .collect();
+    let addresses: Vec<_> = units.values().map(|unit| unit.pool.address().ok()).collect();
+    let (first, all) =
+        (addresses.first().cloned().flatten(), addresses.windows(2).all(|two| two[0] == two[1]));
     let unreadable = view.state().map(|state| state.unreadable().keys().cloned().collect());
     Report {
         instance: instance.to_owned(),
-        groups: groups.collect(),
+        applied: Some(groups.values().map(|group| group.applied).min().unwrap_or(0)),
+        database: first.filter(|_| all),
+        groups,
         unreadable: unreadable.unwrap_or_default(),
         ..Report::default()
     }
 }
 
 /// Asks by a connection of its own: the pool may have been let go of.
-fn healthy(url: String) -> Healthy {
+fn healthy(pool: Option<WriterPool>) -> Healthy {
     Box::new(move || {
-        let url = url.clone();
+        let url = pool.as_ref().and_then(|pool| pool.url().ok());
         Box::pin(async move {
+            let Some(url) = url else { return false };
             let asked = tokio::time::timeout(limits::HEALTH_TIMEOUT, takes_writes(&url)).await;
             matches!(asked, Ok(Ok(true)))
         })

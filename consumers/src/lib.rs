@@ -5,6 +5,7 @@ pub mod audit;
 pub mod companions;
 pub mod config;
 pub mod controls;
+pub mod cutover;
 pub mod dispatch;
 pub mod group;
 pub mod limits;

@@ -87,6 +87,10 @@ pub const DISPATCH_POLL: Duration = Duration::from_millis(200);
 pub const DISPATCH_COUNT_INTERVAL: Duration = Duration::from_secs(10);
 /// Before an order is told once more because Kafka did not take how it ended.
 pub const UNRECORDED_PAUSE: Duration = Duration::from_secs(1);
+/// Connecting to a server that is looked at.
+pub const CHECK_CONNECT: Duration = Duration::from_secs(5);
+/// Each look at such a server.
+pub const CHECK: Duration = Duration::from_secs(20);
 /// Dispatches in one answer to an operator.
 pub const DISPATCH_PAGE: u64 = 100;
 /// Most of them.

@@ -1,8 +1,8 @@
 //! The writer pool of one group: it can be let go of, so that no session is left on the server, and comes back, perhaps
-//! with other settings, when it is asked for again.
+//! with other settings, perhaps on another server, when it is asked for again.
 
 use crate::{config::Config, limits};
-use control::{office::PoolReport, records::Tuning};
+use control::{Address, database::NotAnAddress, office::PoolReport, records::Tuning};
 use parking_lot::RwLock;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr,
@@ -14,6 +14,8 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct WriterPool {
     config: Config,
+    /// The server that counts, where it is not the configured one.
+    aim: Arc<RwLock<Option<Address>>>,
     tuning: Arc<RwLock<Tuning>>,
     current: Arc<RwLock<Option<DatabaseConnection>>>,
 }
@@ -24,7 +26,8 @@ impl WriterPool {
     /// # Errors
     /// An address that is none.
     pub async fn open(config: &Config) -> Result<Self, DbErr> {
-        let pool = Self { config: config.clone(), tuning: Arc::default(), current: Arc::default() };
+        let config = config.clone();
+        let pool = Self { config, aim: Arc::default(), tuning: Arc::default(), current: Arc::default() };
         let opened = pool.connect().await?;
         *pool.current.write() = Some(opened);
         Ok(pool)
@@ -34,7 +37,7 @@ impl WriterPool {
         let tuning = self.tuning.read().clone();
         let config = &self.config;
         let acquire = tuning.acquire_timeout_ms.unwrap_or(config.pool_acquire_timeout_ms);
-        let mut options = ConnectOptions::new(&config.database_url);
+        let mut options = ConnectOptions::new(self.url()?);
         options
             .max_connections(tuning.max.unwrap_or(config.pool_max))
             .min_connections(tuning.min.unwrap_or(config.pool_min))
@@ -47,6 +50,41 @@ impl WriterPool {
                 options.after_connect(|session, _| Box::pin(limit_silence(session)))
             });
         Database::connect(options).await
+    }
+
+    /// Where it connects to, and as whom.
+    ///
+    /// # Errors
+    /// A setting that is no address.
+    pub fn url(&self) -> Result<String, DbErr> {
+        let configured = &self.config.database_url;
+        let aim = self.aim.read();
+        let aimed = aim.as_ref().map_or_else(|| Ok(configured.clone()), |aim| aim.aim(configured));
+        aimed.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))
+    }
+
+    /// The server that it uses.
+    ///
+    /// # Errors
+    /// A setting that is no address.
+    pub fn address(&self) -> Result<Address, NotAnAddress> {
+        let aim = self.aim.read().clone();
+        aim.map_or_else(|| Address::of_setting(&self.config.database_url), Ok)
+    }
+
+    /// Aims at another server: what is open is let go of, what comes is opened there. Returns whether it is another one.
+    pub fn aim(&self, address: Option<&Address>) -> bool {
+        if self.aim.read().as_ref() == address {
+            return false;
+        }
+        *self.aim.write() = address.cloned();
+        if self.current.read().is_some() {
+            let pool = self.clone();
+            // Whatever still uses it belongs to a server that does not count any more.
+            let old = pool.current.write().take();
+            tokio::spawn(async move { close(old).await });
+        }
+        true
     }
 
     /// The pool as it is now.
@@ -75,11 +113,7 @@ impl WriterPool {
     /// Lets go: waits for connections that are in use, closes all of them.
     pub async fn release(&self) {
         let current = self.current.write().take();
-        if let Some(current) = current
-            && let Err(error) = current.close().await
-        {
-            tracing::warn!(%error, "the writer pool did not close in order");
-        }
+        close(current).await;
     }
 
     /// Other settings: a new pool is swapped in, the old one is closed when nobody uses it any more.
@@ -123,6 +157,14 @@ impl WriterPool {
             open,
             idle,
         }
+    }
+}
+
+async fn close(pool: Option<DatabaseConnection>) {
+    if let Some(pool) = pool
+        && let Err(error) = pool.close().await
+    {
+        tracing::warn!(%error, "the writer pool did not close in order");
     }
 }
 

@@ -7,21 +7,27 @@
 
 mod balance_logs;
 mod copies;
+mod following;
 mod orders;
 mod projected;
 mod reader;
 
 pub use balance_logs::{BalanceLog, BalanceLogPage, WhichLogs};
+pub use following::follow;
 pub use orders::{StoredOrder, UserOrders, WhichOrders};
 pub use projected::watch;
 
 use crate::{config::Config, log::topic_log::TopicLog, recent_orders::RecentOrders, store::Store};
+use control::{State, acks::Report, office::PoolReport};
 use domain::shop::Shop;
 use projected::Projected;
-use reader::Reader;
+use reader::{Aim, Reader};
 use schemas::Topic;
 use sea_orm::DbErr;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Why the past cannot be told right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,22 +47,26 @@ pub struct History {
     projected: Arc<Projected>,
     shop: TopicLog<Shop>,
     recent: Arc<RecentOrders>,
+    /// Offset in `control` before which everything is obeyed.
+    applied: AtomicU64,
 }
 
 impl History {
-    /// Connects when it is first used.
+    /// Connects when it is first used, to the server that counts.
     ///
     /// # Errors
     /// An address that is none.
     pub async fn new(
         config: &Config,
+        wanted: &State,
         store: Store,
         shop: TopicLog<Shop>,
         recent: Arc<RecentOrders>,
     ) -> Result<Self, DbErr> {
         let projected = Arc::new(Projected::new(Topic::Order.name(&config.topic_prefix)));
-        let reader = Reader::new(config.reader_pool().await?, projected.clone());
-        Ok(Self { reader, store, projected, shop, recent })
+        let reader = Reader::new(config, Aim::wanted(wanted), projected.clone()).await?;
+        let applied = AtomicU64::new(wanted.next());
+        Ok(Self { reader, store, projected, shop, recent, applied })
     }
 
     /// Next offset of the order projection as MySQL last said, at most a second ago; `None` while MySQL is away. It goes
@@ -64,6 +74,25 @@ impl History {
     #[must_use]
     pub fn projected_offset(&self) -> Option<u64> {
         self.projected.known()
+    }
+
+    /// What `control.acks` is to say of it.
+    #[must_use]
+    pub fn report(&self, instance: &str) -> Report {
+        let (database, readers) = self.reader.readers();
+        Report {
+            instance: instance.to_owned(),
+            applied: Some(self.applied.load(Ordering::Relaxed)),
+            database,
+            readers: Some(readers),
+            ..Report::default()
+        }
+    }
+
+    /// Its pool, for operators.
+    #[must_use]
+    pub fn pool(&self) -> PoolReport {
+        self.reader.report()
     }
 
     /// Closes the pool.

@@ -101,7 +101,7 @@ impl History {
             hit(ONE);
             return Ok(Some(order));
         }
-        let row = async { orders::find(self.reader.db(), id.get()).await?.map(stored).transpose() };
+        let row = async { orders::find(&self.reader.db(), id.get()).await?.map(stored).transpose() };
         let order = self.reader.read(ONE, row).await?;
         let order = order.filter(|order| order.status != OrderStatus::Pending);
         if let Some(order) = &order {
@@ -168,7 +168,7 @@ impl History {
     async fn beyond_head(&self, which: WhichOrders) -> Result<Vec<StoredOrder>, DbErr> {
         let status = which.status.map(OrderStatus::number);
         let limit = which.limit as u64;
-        let rows = orders::of_user(self.reader.db(), which.user.get(), status, NEWEST, limit).await?;
+        let rows = orders::of_user(&self.reader.db(), which.user.get(), status, NEWEST, limit).await?;
         rows.into_iter().map(stored).collect()
     }
 

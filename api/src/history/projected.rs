@@ -45,6 +45,10 @@ impl Projected {
         *self.reading.borrow() == Reading::Away
     }
 
+    pub(super) fn readings(&self) -> watch::Receiver<Reading> {
+        self.reading.subscribe()
+    }
+
     pub(super) fn known(&self) -> Option<u64> {
         match *self.reading.borrow() {
             Reading::At(offset) => Some(offset),
@@ -114,7 +118,7 @@ async fn asked_within(asked: &Notify, pause: Duration, shutdown: &CancellationTo
 
 async fn read(history: &History) -> Reading {
     let (reader, projected) = (&history.reader, history.projected.clone());
-    match tokio::time::timeout(limits::HISTORY_READ, projected.read(reader.db())).await {
+    match tokio::time::timeout(limits::HISTORY_READ, projected.read(&reader.db())).await {
         Ok(Ok(offset)) => {
             metrics::gauge!(metric::PROJECTED_OFFSET).set(offset as f64);
             Reading::At(offset)

@@ -1,11 +1,19 @@
-//! The reader pool: few connections, short waits, and no queue worth the name in front of them. Reads only.
+//! The reader pool: few connections, short waits, and no queue worth the name in front of them. Reads only. It may be
+//! swapped for one with other settings, or on another server; who reads goes on with the one that it began with.
 
 use super::{HistoryError, projected::Projected};
 use crate::{config::Config, limits, metric};
+use control::{
+    Address, State,
+    acks::Readers,
+    office::PoolReport,
+    records::{Target, Tuning},
+};
 use migrations::Failure;
+use parking_lot::RwLock;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
-    TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr,
+    TransactionTrait, sqlx::mysql::MySqlConnectOptions,
 };
 use std::{
     future::Future,
@@ -14,43 +22,119 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-impl Config {
-    /// The reader pool; connects when it is first used, because nobody needs MySQL in order to start.
+/// Where a pool connects to, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Aim {
+    /// The server that counts, where it is not the configured one.
+    pub(super) address: Option<Address>,
+    /// Settings that are not as configured.
+    tuning: Tuning,
+}
+
+impl Aim {
+    /// As operators want it.
+    pub(super) fn wanted(state: &State) -> Self {
+        let tuning = state.tuning(&Target::Pool("reader".to_owned()));
+        Self {
+            address: state.database().map(|(_, database)| database.address.clone()),
+            tuning: tuning.map(|(_, tuning)| tuning.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// A pool; connects when it is first used, because nobody needs MySQL in order to start.
     ///
     /// # Errors
     /// An address that is none.
-    pub async fn reader_pool(&self) -> Result<DatabaseConnection, DbErr> {
-        let mut options = ConnectOptions::new(&self.database_url);
+    pub(super) async fn pool(&self, config: &Config) -> Result<DatabaseConnection, DbErr> {
+        let url = self
+            .address
+            .as_ref()
+            .map_or_else(|| Ok(config.database_url.clone()), |at| at.aim(&config.database_url));
+        let url = url.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?;
+        let mut options = ConnectOptions::new(url);
         options
-            .max_connections(self.reader_pool_max)
-            .min_connections(self.reader_pool_min)
-            .acquire_timeout(Duration::from_millis(self.reader_pool_acquire_timeout_ms))
-            .idle_timeout(Duration::from_millis(self.reader_pool_idle_timeout_ms))
-            .max_lifetime(Duration::from_millis(self.reader_pool_max_lifetime_ms))
+            .max_connections(self.max(config))
+            .min_connections(self.min(config))
+            .acquire_timeout(Duration::from_millis(self.acquire_timeout_ms(config)))
+            .idle_timeout(Duration::from_millis(config.reader_pool_idle_timeout_ms))
+            .max_lifetime(Duration::from_millis(config.reader_pool_max_lifetime_ms))
             .connect_lazy(true)
             .sqlx_logging(false);
         Database::connect(options).await
     }
+
+    fn max(&self, config: &Config) -> u32 {
+        self.tuning.max.unwrap_or(config.reader_pool_max)
+    }
+
+    fn min(&self, config: &Config) -> u32 {
+        self.tuning.min.unwrap_or(config.reader_pool_min).min(self.max(config))
+    }
+
+    fn acquire_timeout_ms(&self, config: &Config) -> u64 {
+        self.tuning.acquire_timeout_ms.unwrap_or(config.reader_pool_acquire_timeout_ms)
+    }
 }
 
 pub(super) struct Reader {
-    db: DatabaseConnection,
+    config: Config,
+    current: RwLock<(Aim, DatabaseConnection)>,
     places: Semaphore,
     projected: Arc<Projected>,
 }
 
 impl Reader {
-    pub(super) fn new(db: DatabaseConnection, projected: Arc<Projected>) -> Self {
-        Self { db, places: Semaphore::new(limits::HISTORY_READS), projected }
+    pub(super) async fn new(config: &Config, aim: Aim, projected: Arc<Projected>) -> Result<Self, DbErr> {
+        let pool = aim.pool(config).await?;
+        let current = RwLock::new((aim, pool));
+        Ok(Self { config: config.clone(), current, places: Semaphore::new(limits::HISTORY_READS), projected })
     }
 
-    pub(super) const fn db(&self) -> &DatabaseConnection {
-        &self.db
+    pub(super) fn db(&self) -> DatabaseConnection {
+        self.current.read().1.clone()
+    }
+
+    pub(super) fn aim(&self) -> Aim {
+        self.current.read().0.clone()
+    }
+
+    /// Another pool from now on; the former is closed once nobody reads from it any more.
+    pub(super) fn swap(&self, aim: Aim, pool: DatabaseConnection) {
+        let (_, old) = std::mem::replace(&mut *self.current.write(), (aim, pool));
+        tokio::spawn(async move { old.close().await });
+    }
+
+    /// A pool with this aim; not used yet.
+    pub(super) async fn pool(&self, aim: &Aim) -> Result<DatabaseConnection, DbErr> {
+        aim.pool(&self.config).await
+    }
+
+    /// The server that is read from, who reads there, and how many sessions that makes.
+    pub(super) fn readers(&self) -> (Option<Address>, Readers) {
+        let configured = Address::of_setting(&self.config.database_url).ok();
+        let user = user_of(&self.config.database_url);
+        let (aim, pool) = &*self.current.read();
+        let sessions = pool.get_mysql_connection_pool().size();
+        (aim.address.clone().or(configured), Readers { user, sessions })
+    }
+
+    /// As it is now.
+    pub(super) fn report(&self) -> PoolReport {
+        let (aim, pool) = &*self.current.read();
+        let pool = pool.get_mysql_connection_pool();
+        PoolReport {
+            name: "reader".to_owned(),
+            max: aim.max(&self.config),
+            min: aim.min(&self.config),
+            acquire_timeout_ms: aim.acquire_timeout_ms(&self.config),
+            open: pool.size(),
+            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+        }
     }
 
     /// All that is read in it was there at one moment.
     pub(super) async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.db.begin_with_config(Some(IsolationLevel::RepeatableRead), None).await
+        self.db().begin_with_config(Some(IsolationLevel::RepeatableRead), None).await
     }
 
     /// Reads within [`limits::HISTORY_READ`], and not at all while MySQL is known to be away.
@@ -87,8 +171,14 @@ impl Reader {
 
     pub(super) async fn close(&self) {
         // A server that does not answer is not waited for.
-        let _ = tokio::time::timeout(limits::HISTORY_READ, self.db.close_by_ref()).await;
+        let _ = tokio::time::timeout(limits::HISTORY_READ, self.db().close()).await;
     }
+}
+
+/// Who a setting logs in as.
+fn user_of(setting: &str) -> String {
+    let options: Option<MySqlConnectOptions> = setting.parse().ok();
+    options.map(|options| options.get_username().to_owned()).unwrap_or_default()
 }
 
 fn failed(what: &'static str, reason: &'static str) {

@@ -75,7 +75,15 @@ async fn not_ready() -> http::Shared {
     let store = store::Store::new("", log_id).unwrap();
     let recent = Arc::new(recent_orders::RecentOrders::default());
     let shop = api_log::topic_log::TopicLog::shop(&config.topic_prefix, recent.watch());
-    let history = history::History::new(&config, store.clone(), shop.clone(), recent.clone()).await.unwrap();
+    let history = history::History::new(
+        &config,
+        &control::State::default(),
+        store.clone(),
+        shop.clone(),
+        recent.clone(),
+    )
+    .await
+    .unwrap();
     let history = Arc::new(history);
     let rest = tokio::task::spawn_blocking(move || routes(&config, (shop, recent), history, store));
     rest.await.unwrap()

@@ -15,7 +15,7 @@ mod told;
 pub use report::{PartitionReport, Report};
 pub use sections::{Facts, Money, Orders, Stock};
 
-use crate::{config::Config, log, projection::Projection, replay::Source};
+use crate::{config::Config, cutover, log, projection::Projection, replay::Source};
 use anyhow::Context;
 use database::Snapshot;
 use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
@@ -32,6 +32,7 @@ const SETTLE_POLL: Duration = Duration::from_millis(200);
 /// # Errors
 /// A service that does not answer; a finding is no error.
 pub async fn run(config: &Config, settle: Duration) -> anyhow::Result<Report> {
+    let config = &cutover::current(config).await?;
     let mut one = config.clone();
     one.pool_min = 0;
     let db = one.writer_pool().await.context("TIDEMARK_DATABASE_URL")?;

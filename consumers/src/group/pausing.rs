@@ -26,6 +26,7 @@ impl<W: Work> Group<W> {
     /// Another state of `control`.
     pub(super) fn obey(&mut self, wanted: Option<Arc<State>>) {
         self.wanted = wanted;
+        self.move_house();
         let partitions: Vec<i32> = self.owned.keys().copied().collect();
         let (mut halted, mut again) = (Vec::new(), Vec::new());
         for partition in partitions {
@@ -71,6 +72,36 @@ impl<W: Work> Group<W> {
         self.tune();
         self.let_go();
         self.tell_report();
+    }
+
+    /// Where another server counts, nothing of what is known of the former one does. Whoever rests aims at it and no more;
+    /// whoever heard neither of the pause nor of its end, because it was frozen, begins anew.
+    fn move_house(&mut self) {
+        let Some(wanted) = &self.wanted else { return };
+        let address = wanted.database().map(|(_, database)| database.address.clone());
+        if !self.pool.aim(address.as_ref()) {
+            return;
+        }
+        tracing::info!(group = W::GROUP, address = %address.map_or_else(String::new, |a| a.to_string()), "another MySQL counts");
+        let mut again = Vec::new();
+        for (partition, owned) in &mut self.owned {
+            match owned.phase {
+                Phase::Paused(_) => owned.phase = Phase::Paused(None),
+                // What stopped it may have been a row of the former server.
+                Phase::Stopped if owned.desired.is_paused() => owned.phase = Phase::Paused(None),
+                Phase::Held => {}
+                Phase::Opening | Phase::Idle(_) | Phase::Busy | Phase::Stopped => again.push(*partition),
+            }
+            owned.fenced = false;
+            owned.stop.cancel();
+        }
+        let rested = self.owned.iter().filter(|(_, owned)| matches!(owned.phase, Phase::Paused(_)));
+        rested.for_each(|(partition, _)| self.start_again(*partition));
+        self.pause(&again);
+        for partition in again {
+            self.start_again(partition);
+            self.open(partition);
+        }
     }
 
     /// Brings a partition to rest that somebody holds and nothing is under way of: not here, nor at a former owner, who may

@@ -16,6 +16,7 @@ mod world;
 mod accounts;
 mod auditing;
 mod auditing_shop;
+mod cutover;
 mod dead_letters;
 mod dispatching;
 mod fencing;

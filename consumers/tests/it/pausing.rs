@@ -258,6 +258,7 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() -> anyhow::Result<
         }
         let (_, operations) = one.get("/admin/operations", true).await?;
         assert_eq!(operations["operations"], json!([]));
+        world.until_applied(Topic::Coupon, 0, 1).await?;
         assert_eq!(world.next_offset(Topic::Coupon, 0).await?, 1);
         one.stop().await
     })

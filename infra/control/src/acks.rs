@@ -1,5 +1,6 @@
 //! What each instance really does: one JSON value per instance in `control.acks`, sent when it changes and now and then.
 
+use crate::{Address, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,9 +13,27 @@ pub struct Report {
     pub at_ms: i64,
     /// Each group that it runs.
     pub groups: BTreeMap<String, GroupReport>,
+    /// Offset in `control` before which all of it obeys everything; nothing from whoever has left.
+    #[serde(default)]
+    pub applied: Option<u64>,
+    /// The server that it uses, once all of it does.
+    #[serde(default)]
+    pub database: Option<Address>,
+    /// What it reads MySQL with besides, where it answers requests.
+    #[serde(default)]
+    pub readers: Option<Readers>,
     /// Keys of `control` that it does not understand.
     #[serde(default)]
     pub unreadable: Vec<String>,
+}
+
+/// Connections that only read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readers {
+    /// Who they log in as.
+    pub user: String,
+    /// How many are open.
+    pub sessions: u32,
 }
 
 /// What an instance does in a group.
@@ -127,6 +146,12 @@ impl Reports {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Report> {
         self.0.values()
+    }
+
+    /// Those that were heard of a moment ago, and have not said that they leave.
+    pub fn live(&self, now_ms: i64) -> impl Iterator<Item = &Report> {
+        let stale = i64::try_from(limits::REPORT_STALE.as_millis()).unwrap_or(i64::MAX);
+        self.iter().filter(move |report| report.applied.is_some() && now_ms - report.at_ms <= stale)
     }
 
     /// Whether some instance said, obeying everything before `applied`, that this partition rests; then whoever takes it

@@ -21,6 +21,8 @@ pub enum Kind {
     Tune,
     /// An offset is passed over.
     Skip,
+    /// Another server counts.
+    Cutover,
 }
 
 /// One change.

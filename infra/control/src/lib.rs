@@ -5,7 +5,9 @@
 //! operator works with when something else is broken.
 
 pub mod acks;
+pub mod applying;
 pub mod audit;
+pub mod database;
 pub mod expiry;
 pub mod hold;
 pub mod journal;
@@ -22,6 +24,7 @@ pub mod state;
 pub mod tail;
 pub mod topics;
 
+pub use database::{Address, Database};
 pub use hold::{Hold, Holder, Mode, OnExpiry};
 pub use scope::Scope;
 pub use state::{Desired, State};

@@ -40,6 +40,8 @@ pub const MAX_OPERATIONS: usize = 1_000;
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Between two looks at an operation that is waited for.
 pub const WAIT_POLL: Duration = Duration::from_millis(50);
+/// Longest time for which a database that was left is kept.
+pub const MAX_WAY_BACK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Connections of a pool, at most.
 pub const MAX_POOL: u64 = 500;
 /// Longest wait for a connection, in ms.

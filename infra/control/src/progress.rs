@@ -29,9 +29,13 @@ pub enum Standing {
     Running,
     /// The hold's time has passed.
     Expired,
-    /// The hold was placed anew by a later operation.
+    /// A later operation took its place.
     Replaced,
-    /// It is recorded, and there is nothing to wait for.
+    /// Not everybody obeys it yet.
+    Applying,
+    /// Not everybody uses the other server yet.
+    Switching,
+    /// Everybody who is heard of obeys it.
     Done,
 }
 
@@ -52,6 +56,21 @@ pub struct Instance {
     pub database_sessions: u32,
     /// Whether it has done what was asked.
     pub confirmed: bool,
+}
+
+impl Instance {
+    /// One that has no partitions.
+    pub(crate) fn named(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            group: String::new(),
+            partitions: BTreeSet::new(),
+            in_flight: 0,
+            committed: BTreeMap::new(),
+            database_sessions: 0,
+            confirmed: false,
+        }
+    }
 }
 
 /// An operation's progress.
@@ -104,7 +123,8 @@ impl Evidence<'_> {
                 Held::TakenBack => self.resuming(operation),
             },
             Kind::Resume | Kind::Expire => self.resuming(operation),
-            Kind::Extend | Kind::Tune | Kind::Skip => Progress::of(Standing::Done),
+            Kind::Extend | Kind::Tune | Kind::Skip => self.applying(operation),
+            Kind::Cutover => self.switching(operation),
         }
     }
 
@@ -263,13 +283,12 @@ fn instance(id: &str, group: &str, partitions: BTreeSet<i32>, report: &GroupRepo
     let busy = partitions.iter().filter_map(at).filter(|at| at.state == crate::acks::Flow::Busy).count();
     let committed = partitions.iter().filter_map(|n| Some((*n, at(n)?.committed?))).collect();
     Instance {
-        id: id.to_owned(),
         group: group.to_owned(),
         in_flight: report.in_flight + u32::try_from(busy).unwrap_or(u32::MAX),
         committed,
         database_sessions: report.database_sessions,
-        confirmed: false,
         partitions,
+        ..Instance::named(id)
     }
 }
 
@@ -277,10 +296,17 @@ impl Progress {
     /// Whether there is nothing to wait for.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
-        !matches!(self.state, Standing::Pausing | Standing::Resuming | Standing::Partial)
+        !matches!(
+            self.state,
+            Standing::Pausing
+                | Standing::Resuming
+                | Standing::Applying
+                | Standing::Switching
+                | Standing::Partial
+        )
     }
 
-    fn of(state: Standing) -> Self {
+    pub(crate) fn of(state: Standing) -> Self {
         let (missing, held_by) = (BTreeMap::new(), BTreeSet::new());
         Self { state, confirmed: 0, missing, held_by, instances: Vec::new() }
     }

@@ -4,7 +4,7 @@
 //! Unknown fields are ignored, unknown kinds of keys are passed over and named in the instance's report.
 
 use crate::{
-    Scope,
+    Database, Scope,
     hold::{Hold, OnExpiry, Place},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -27,6 +27,8 @@ pub enum Key {
     Ramp(Scope),
     /// One offset that every fold passes over.
     Skip(Spot),
+    /// Which server is the one that counts.
+    Database,
 }
 
 /// Whose settings.
@@ -153,6 +155,7 @@ pub enum Value {
     Tuning(Tuning),
     Ramp(Ramp),
     Skip(Skip),
+    Database(Database),
 }
 
 /// A record that cannot be obeyed.
@@ -185,6 +188,7 @@ impl Key {
             Self::Tuning(_) => self.parse(value).map(Value::Tuning),
             Self::Ramp(_) => self.parse(value).map(Value::Ramp),
             Self::Skip(_) => self.parse(value).map(Value::Skip),
+            Self::Database => self.parse(value).map(Value::Database),
         }
     }
 
@@ -208,6 +212,7 @@ impl Value {
             Self::Tuning(value) => serde_json::to_vec(value),
             Self::Ramp(value) => serde_json::to_vec(value),
             Self::Skip(value) => serde_json::to_vec(value),
+            Self::Database(value) => serde_json::to_vec(value),
         }
     }
 }
@@ -224,6 +229,7 @@ impl fmt::Display for Key {
             Self::Tuning(Target::Pool(name)) => write!(f, "tuning/pool/{name}"),
             Self::Ramp(scope) => write!(f, "ramp/{scope}"),
             Self::Skip(Spot { topic, partition, offset }) => write!(f, "skip/{topic}/{partition}/{offset}"),
+            Self::Database => f.write_str("database/mysql"),
         }
     }
 }
@@ -263,6 +269,7 @@ fn parse_key(text: &str) -> Option<Key> {
             };
             parts.next().is_none().then_some(Key::Skip(spot))?
         }
+        "database" => Key::Database,
         _ => return None,
     };
     // One spelling for each: two records about one thing must share a key.
@@ -286,6 +293,7 @@ mod tests {
             "tuning/group/order-projection",
             "tuning/pool/writer",
             "skip/order/0/17",
+            "database/mysql",
         ] {
             assert_eq!(text.parse::<Key>().map(|key| key.to_string()).as_deref(), Ok(text));
         }
@@ -298,6 +306,7 @@ mod tests {
             "skip/order/0/1/2",
             "tuning/writer",
             "cutover/1",
+            "database/redis",
         ] {
             assert_eq!(text.parse::<Key>(), Err(Unreadable::Key(text.to_owned())));
         }

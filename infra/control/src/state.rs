@@ -4,7 +4,7 @@
 //! each kind of record has a key of its own, and what refers to a hold names its epoch: the offset where it was placed.
 
 use crate::{
-    Holder, Mode, OnExpiry, Scope,
+    Database, Holder, Mode, OnExpiry, Scope,
     hold::{Hold, Place},
     records::{Key, Passed, Ramp, Skip, Spot, Target, Term, Tuning, Value},
 };
@@ -25,6 +25,7 @@ pub struct State {
     tunings: BTreeMap<Target, (u64, Tuning)>,
     ramps: BTreeMap<Scope, Ramp>,
     skips: BTreeMap<Spot, Skip>,
+    database: Option<(u64, Database)>,
     /// Keys whose newest record is not understood.
     unreadable: BTreeMap<String, String>,
 }
@@ -137,6 +138,8 @@ impl State {
             // For ever: whoever folded past it would come to another state.
             (Key::Skip(spot), Some(Value::Skip(skip))) => drop(self.skips.insert(spot, skip)),
             (Key::Skip(_), _) => {}
+            (Key::Database, Some(Value::Database(database))) => self.database = Some((offset, database)),
+            (Key::Database, _) => self.database = None,
         }
     }
 
@@ -224,6 +227,12 @@ impl State {
     pub fn is_skipped(&self, topic: &str, partition: i32, offset: u64) -> bool {
         let is_it = |spot: &Spot| spot.offset == offset && spot.partition == partition && spot.topic == topic;
         !self.skips.is_empty() && self.skips.keys().any(is_it)
+    }
+
+    /// Which server counts, and where that was said; nothing, where it is the configured one.
+    #[must_use]
+    pub fn database(&self) -> Option<(u64, &Database)> {
+        self.database.as_ref().map(|(offset, database)| (*offset, database))
     }
 
     /// Every such decision.

@@ -26,7 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
-pub(super) type Accepted = (StatusCode, Json<Object>);
+/// What is answered to a change.
+pub type Accepted = (StatusCode, Json<Object>);
 
 pub(super) fn body<T>(body: Body<T>) -> Result<T, Refusal> {
     body.map(|Json(body)| body).map_err(|rejection| bad(rejection.body_text()))
@@ -144,7 +145,7 @@ pub(super) async fn extend(
         before: json!(held),
         after: json!({"expires_at_ms": expires_at_ms}),
     };
-    office.accept(changes, operation, json!({"state": "DONE", "expires_at_ms": expires_at_ms})).await
+    office.accept(changes, operation, json!({"state": "APPLYING", "expires_at_ms": expires_at_ms})).await
 }
 
 fn places(holder: Holder, scopes: &[Scope]) -> Vec<Place> {

@@ -2,6 +2,7 @@
 //! there, from the instances' reports and from the group coordinator. This process' own groups count no more than others.
 
 mod changing;
+mod database;
 mod dead_letters;
 mod gauges;
 mod looking;
@@ -9,10 +10,13 @@ mod refusal;
 mod requests;
 mod settings;
 
+pub use changing::Accepted;
+pub use database::{Switch, address};
+pub use refusal::{Refusal, bad};
 pub use settings::PoolReport;
 
 use crate::{
-    State as Wanted,
+    Address, State as Wanted,
     audit::Operation,
     journal::Journal,
     members::{Coordinator, Members},
@@ -25,7 +29,6 @@ use axum::{
 };
 use parking_lot::Mutex;
 use rdkafka::ClientConfig;
-use refusal::Refusal;
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 /// What the routes need.
@@ -42,6 +45,8 @@ pub struct Office {
     coordinator: Arc<Mutex<Option<Coordinator>>>,
     /// Where partitions stood when somebody last looked: for the drain's pace.
     seen: Arc<Mutex<looking::Seen>>,
+    /// The server that this process is configured with.
+    configured: Option<Address>,
     /// The pools of this process.
     pools: Arc<dyn Fn() -> Vec<PoolReport> + Send + Sync>,
 }
@@ -68,8 +73,15 @@ impl Office {
             topics: Arc::new(topics),
             coordinator: Arc::default(),
             seen: Arc::default(),
+            configured: None,
             pools: Arc::new(Vec::new),
         }
+    }
+
+    /// Knows the server that this process is configured with; `None` where the setting is no address.
+    #[must_use]
+    pub fn with_database(self, configured: Option<Address>) -> Self {
+        Self { configured, ..self }
     }
 
     /// Tells of this process' pools too.
@@ -93,6 +105,7 @@ impl Office {
             .route("/admin/consumers/tuning/{target}", patch(settings::tune_group))
             .route("/admin/pools", get(settings::pools))
             .route("/admin/pools/{name}", patch(settings::tune_pool))
+            .route("/admin/database", get(database::database))
             .route("/admin/skips", get(settings::skips).post(settings::skip))
             .route("/admin/dead-letters", get(dead_letters::list))
             .route("/admin/dead-letters/{topic}/{partition}/{offset}", get(dead_letters::show))

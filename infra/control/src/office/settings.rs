@@ -23,6 +23,9 @@ use serde_json::{Value as Object, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+/// Pools that can be tuned: that of each group, and that of the API's reads.
+const POOLS: [&str; 2] = ["writer", "reader"];
+
 /// A pool of this process, as it is now.
 #[derive(Clone, Debug, Serialize)]
 pub struct PoolReport {
@@ -93,11 +96,9 @@ pub(super) async fn tune_pool(
     sent: Body<PoolChange>,
 ) -> Result<Accepted, Refusal> {
     let sent = body(sent)?;
-    if name != "writer" {
-        return Err(Refusal::unknown(
-            "UNKNOWN_POOL",
-            format!("there is no pool {name:?} to tune; there is writer"),
-        ));
+    if !POOLS.contains(&name.as_str()) {
+        let message = format!("there is no pool {name:?} to tune; there are {}", POOLS.join(", "));
+        return Err(Refusal::unknown("UNKNOWN_POOL", message));
     }
     let within = |name: &str, value: Option<u64>, least: u64, most: u64| match value {
         Some(value) if !(least..=most).contains(&value) => Err(bad(format!("{name} is {least} to {most}"))),
@@ -205,7 +206,9 @@ pub(super) async fn skip(State(office): State<Office>, sent: Body<SkipRequest>) 
         before: Object::Null,
         after: json!(spot),
     };
-    office.accept(vec![(Key::Skip(spot), Some(Value::Skip(skip)))], operation, json!({"state": "DONE"})).await
+    office
+        .accept(vec![(Key::Skip(spot), Some(Value::Skip(skip)))], operation, json!({"state": "APPLYING"}))
+        .await
 }
 
 impl Office {
@@ -226,6 +229,6 @@ impl Office {
             after: json!(tuning),
         };
         let changes = vec![(Key::Tuning(target), Some(Value::Tuning(tuning)))];
-        self.accept(changes, operation, json!({"state": "DONE"})).await
+        self.accept(changes, operation, json!({"state": "APPLYING"})).await
     }
 }
