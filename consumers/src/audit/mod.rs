@@ -43,7 +43,8 @@ pub async fn run(config: &Config, settle: Duration) -> anyhow::Result<Report> {
         behind = settling::behind(config, &db).await?;
     }
     let waited = began.elapsed();
-    // First the processes, then the database, then the log's ends: each can only be behind the one after it.
+    // First the processes, then the database, then what was told, then the log's ends: each can only be behind the one
+    // after it, so that the audit is right also while people shop.
     let mut report = Report::new(behind.is_none().then_some(waited));
     if let Some(behind) = behind.filter(|_| !settle.is_zero()) {
         report.finding(format!("not caught up within {} s: {behind}", settle.as_secs()));
@@ -63,6 +64,8 @@ fn compare(
     mut report: Report,
 ) -> anyhow::Result<Report> {
     let source = Source::open(config)?;
+    // After the database, which told it, and before the log's ends, for it tells of nothing else.
+    let told = Told::read(config, &log::foundation(config, &source.reader)?.schemas)?;
     let mut expected = Expected::default();
     let mut replays = Vec::new();
     replays.extend(replay::<Accounts>(config, &source, snapshot, processes, &mut expected)?);
@@ -74,7 +77,6 @@ fn compare(
     processes::compare(processes, &replays, &mut report);
     snapshot.compare(&expected, &mut report);
     shop::compare(snapshot, &expected, &mut report);
-    let told = Told::read(config, &log::foundation(config, &source.reader)?.schemas)?;
     let topic = Shop::TOPIC.name(&config.topic_prefix);
     let applied = snapshot.place(Shop::GROUP, &topic, 0).map_or(0, |place| place.next_offset);
     facts::compare(&told, snapshot, &expected, applied, &mut report);

@@ -55,34 +55,38 @@ pub(super) fn behind(rows: &[Both]) -> u64 {
     rows.iter().map(|row| row.from.unwrap_or(0).saturating_sub(row.to.unwrap_or(0))).sum()
 }
 
-/// Why it cannot be an older state of what counts.
+/// Where both are as far and came to another result. That the other one is ahead is no contradiction: so is a server that
+/// one goes back to, while the one that counts is still being filled.
 pub(super) fn contradictions(from: &Places, to: &Places) -> Vec<String> {
     let mut found = Vec::new();
     for ((group, partition), place) in to {
         let counts = from.get(&(*group, *partition));
-        let known = counts.map_or(0, |counts| counts.next_offset);
-        if place.next_offset > known {
-            found.push(format!(
-                "{group} partition {partition} is at offset {} there and at {known} here: it is ahead of the server \
-                 that counts, so somebody else writes to it",
-                place.next_offset
-            ));
-        } else if let Some(counts) = counts.filter(|counts| counts.next_offset == place.next_offset)
+        if let Some(counts) = counts.filter(|counts| counts.next_offset == place.next_offset)
             && counts.digest != place.digest
         {
             found.push(format!(
-                "{group} partition {partition} came to another result at offset {known}: those rows are not of this log"
+                "{group} partition {partition} came to another result at offset {}: those rows are not of this log",
+                place.next_offset
             ));
         }
     }
     found
 }
 
-/// Places whose last record is another one in this log; blocking. Compacted topics cannot be asked.
-pub(super) fn strangers(config: &Config, to: &Places) -> Result<Vec<String>, log::LogError> {
+/// Places that are not of this log: beyond its end, or behind another record; blocking. What is compacted is not asked
+/// for the record.
+pub(super) fn strangers(config: &Config, to: &Places) -> anyhow::Result<Vec<String>> {
     let reader = log::reader(config)?;
     let mut found = Vec::new();
     for ((group, partition), place) in to {
+        let (_, end) = reader.bounds(&place.topic, *partition)?;
+        if place.next_offset > end {
+            found.push(format!(
+                "{group} partition {partition} is at offset {}, and this log ends at {end}: it was filled from another one",
+                place.next_offset
+            ));
+            continue;
+        }
         let is_log = Topic::ALL.iter().any(|topic| topic.name(&config.topic_prefix) == place.topic);
         let Some(last) = place.next_offset.checked_sub(1).filter(|_| is_log) else { continue };
         let is_same = reader.record(&place.topic, *partition, last).is_ok_and(|record| {
@@ -137,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn who_is_ahead_or_came_to_another_result_is_refused() {
-        assert!(contradictions(&one(10, 1), &one(11, 1))[0].contains("ahead"));
-        assert!(contradictions(&Places::new(), &one(1, 1))[0].contains("ahead"));
+    fn who_came_to_another_result_is_refused_and_who_is_ahead_is_not() {
         assert!(contradictions(&one(10, 1), &one(10, 2))[0].contains("another result"));
+        assert!(contradictions(&one(10, 1), &one(11, 2)).is_empty());
+        assert_eq!(behind(&both(Some(&one(10, 1)), &one(11, 2))), 0);
     }
 }

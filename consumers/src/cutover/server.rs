@@ -39,13 +39,14 @@ impl Server {
     }
 }
 
-/// The user of this connection, and how many other sessions it has. Anybody may see those of the same user.
+/// The user of this connection, and how many other sessions it has in this schema. Anybody may see those of the same
+/// user.
 pub(super) async fn sessions<C: ConnectionTrait>(db: &C) -> Result<(String, u64), DbErr> {
     let row = one(
         db,
         "SELECT SUBSTRING_INDEX(USER(), '@', 1) AS name, CAST(COUNT(*) AS UNSIGNED) AS n \
          FROM information_schema.processlist \
-         WHERE user = SUBSTRING_INDEX(USER(), '@', 1) AND id <> CONNECTION_ID()",
+         WHERE user = SUBSTRING_INDEX(USER(), '@', 1) AND db = DATABASE() AND id <> CONNECTION_ID()",
     )
     .await?;
     Ok((row.try_get("", "name")?, row.try_get("", "n")?))

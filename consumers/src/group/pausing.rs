@@ -75,7 +75,8 @@ impl<W: Work> Group<W> {
     }
 
     /// Where another server counts, nothing of what is known of the former one does. Whoever rests aims at it and no more;
-    /// whoever heard neither of the pause nor of its end, because it was frozen, begins anew.
+    /// whoever heard neither of the pause nor of its end, because it was frozen, begins anew. Former owners of a partition
+    /// rested when the server was named, and have never written there: what is fenced stays so.
     fn move_house(&mut self) {
         let Some(wanted) = &self.wanted else { return };
         let address = wanted.database().map(|(_, database)| database.address.clone());
@@ -92,7 +93,6 @@ impl<W: Work> Group<W> {
                 Phase::Held => {}
                 Phase::Opening | Phase::Idle(_) | Phase::Busy | Phase::Stopped => again.push(*partition),
             }
-            owned.fenced = false;
             owned.stop.cancel();
         }
         let rested = self.owned.iter().filter(|(_, owned)| matches!(owned.phase, Phase::Paused(_)));

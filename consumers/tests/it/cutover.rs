@@ -156,7 +156,7 @@ async fn the_targets_rows(world: &World, target: &Target, process: &Process) -> 
     };
     let next = i64::try_from(world.next_offset(Topic::Coupon, 0).await?)?;
     db.execute_unprepared(&row(next + 1)).await?;
-    assert_found(&check(process, &target.address, false).await?, "ahead of the server");
+    assert_found(&check(process, &target.address, false).await?, "this log ends at");
     db.execute_unprepared(&row(next)).await?;
     assert_found(&check(process, &target.address, false).await?, "another result");
     db.execute_unprepared(&row(1)).await?;
@@ -224,6 +224,18 @@ async fn all_use_the_server_that_counts_and_the_way_back_is_the_same_way() -> an
         world.clean_audit().await?;
         assert!(applied(&world.db).await? >= old + 300, "the old server was not filled");
         assert_eq!(target.applied().await?, there, "somebody writes to the server that was left");
+
+        // A cutover that is taken back before anything was filled: the old one is ahead of the one that counts.
+        pause(&one, "cutover", "release").await?;
+        for (to, ahead) in [(target.address.clone(), false), (own_address(world), true)] {
+            assert_eq!(check(&one, &to, true).await?["behind_records"] == 0, ahead, "{to}");
+            let (status, switched) = switch(&one, &to).await?;
+            assert_eq!(status, 202, "{switched}");
+            settle(&one, &switched, "DONE").await?;
+        }
+        resume(&one, "cutover").await?;
+        world.append(&claims(500..600)).await?;
+        world.clean_audit().await?;
         third.stop().await?;
         one.stop().await
     })

@@ -112,12 +112,35 @@ impl Admin {
         self.urls.iter().map(ask).collect()
     }
 
+    /// Asks one after the other what takes a body to ask.
+    ///
+    /// # Errors
+    /// As [`Admin::get`].
+    pub(crate) fn ask(&self, path: &str, body: &Value, within: Duration) -> Result<Answer, Failure> {
+        let request = Request { method: "POST", path, body: Some(body), within };
+        self.first(|url| self.call(url, request).map_err(not_lost), path)
+    }
+
     /// Has the first that lives change something.
     ///
     /// # Errors
     /// Nobody lives; it refused; or nobody knows whether it did it.
     pub(crate) fn change(&self, method: &str, path: &str, body: &Value) -> Result<Answer, Failure> {
-        let request = Request { method, path, body: Some(body), within: limits::CHANGE };
+        self.change_within(method, path, body, limits::CHANGE)
+    }
+
+    /// The same for what takes longer.
+    ///
+    /// # Errors
+    /// As [`Admin::change`].
+    pub(crate) fn change_within(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        within: Duration,
+    ) -> Result<Answer, Failure> {
+        let request = Request { method, path, body: Some(body), within };
         self.first(|url| self.call(url, request), path)
     }
 

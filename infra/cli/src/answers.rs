@@ -97,6 +97,8 @@ pub(crate) enum Standing {
     Running,
     Expired,
     Replaced,
+    Applying,
+    Switching,
     Done,
     /// Of a newer version; nobody can say whether it is an end.
     #[serde(other)]
@@ -129,9 +131,14 @@ pub(crate) struct Progress {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Instance {
     pub(crate) id: String,
+    /// Nothing where no group has to do with it.
+    #[serde(default)]
     pub(crate) group: String,
+    #[serde(default)]
     pub(crate) partitions: BTreeSet<i32>,
+    #[serde(default)]
     pub(crate) in_flight: u32,
+    #[serde(default)]
     pub(crate) database_sessions: u32,
     pub(crate) confirmed: bool,
 }
@@ -211,6 +218,76 @@ pub(crate) struct Pool {
     pub(crate) acquire_timeout_ms: u64,
     pub(crate) open: u32,
     pub(crate) idle: u32,
+}
+
+/// `GET /admin/database`: which server counts.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Database {
+    pub(crate) address: String,
+    /// `control` says nothing, so it is the one that the asked process is configured with.
+    #[serde(default)]
+    pub(crate) configured: bool,
+    #[serde(default)]
+    pub(crate) since_ms: Option<i64>,
+    /// That switched to it.
+    #[serde(default)]
+    pub(crate) operation: Option<String>,
+    #[serde(default)]
+    pub(crate) previous: Option<String>,
+    #[serde(default)]
+    pub(crate) way_back_until_ms: Option<i64>,
+    #[serde(default)]
+    pub(crate) instances: Vec<At>,
+}
+
+/// The server that a process uses, by its own word.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct At {
+    pub(crate) id: String,
+    pub(crate) address: Option<String>,
+}
+
+/// `POST /admin/database/check`: what another server is like.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Check {
+    pub(crate) to: String,
+    #[serde(default)]
+    pub(crate) from: Option<String>,
+    pub(crate) ok: bool,
+    #[serde(default)]
+    pub(crate) findings: Vec<String>,
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) schema: Option<String>,
+    pub(crate) read_only: Option<bool>,
+    /// Whether another server's transactions are applied to it; nothing where that cannot be seen.
+    pub(crate) replicating: Option<bool>,
+    /// Nothing where the server that counts now does not answer, or where there are no tables to compare yet.
+    pub(crate) behind_records: Option<u64>,
+    #[serde(default)]
+    pub(crate) partitions: Vec<Offsets>,
+}
+
+/// The offset of one partition that either server waits for.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Offsets {
+    pub(crate) group: String,
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) from: Option<u64>,
+    pub(crate) to: Option<u64>,
+}
+
+/// `GET /admin/database/sessions`: who is connected with the server that counts.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Sessions {
+    pub(crate) address: String,
+    pub(crate) user: String,
+    pub(crate) sessions: u64,
+    pub(crate) readers: u64,
+    /// That no process which only reads accounts for: they may write.
+    pub(crate) unaccounted: u64,
 }
 
 /// A text or a number as it stands; nothing for nothing.

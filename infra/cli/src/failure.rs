@@ -27,6 +27,27 @@ impl Failure {
         Self::Refused { status: 404, code: "NOT_SERVED".into(), message }
     }
 
+    /// Something was done or seen that is not good.
+    pub(crate) fn failed(message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::Failed { message: message.into(), next: next.into() }
+    }
+
+    /// Whether the same request may be answered otherwise in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Nobody(_) => true,
+            Self::Refused { status, code, .. } => {
+                (*status == 503 && code != "OUTCOME_UNKNOWN") || code == "UNKNOWN_OPERATION"
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a change may have been taken, and nobody knows.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unconfirmed { .. }) || self.is("OUTCOME_UNKNOWN")
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> u8 {
         match self {
@@ -107,8 +128,11 @@ fn advice(code: &str) -> &'static str {
         "CONTROL_UNAVAILABLE" | "KAFKA_UNAVAILABLE" => {
             "look at Kafka; what is paused stays paused, and nothing was changed"
         }
+        "SAME_DATABASE" => "`tidemark status` shows which MySQL counts, and whether the way back is open",
+        "NOT_RELEASED" => "`tidemark status` shows who holds what and who has not confirmed",
+        "TARGET_UNFIT" => "mend what it names at the target, then `tidemark cutover --check --to ...`",
         "UNKNOWN_OPERATION" => "`tidemark operations` lists the newest",
-        "DATABASE_UNAVAILABLE" => "look at MySQL: dispatches stand there; nothing was changed",
+        "DATABASE_UNAVAILABLE" => "look at MySQL: it does not answer; nothing was changed",
         "AUDIT_UNAVAILABLE" => "an audit needs MySQL and Kafka; look at both, then again",
         "NOT_FAILED" => {
             "`tidemark dead-letters list` shows what failed; the others are delivered, or still tried"
@@ -118,7 +142,7 @@ fn advice(code: &str) -> &'static str {
             "look at the number again; `tidemark dead-letters list` and `tidemark status` show what there is"
         }
         "NOT_SERVED" => {
-            "name an admin listener of the right kind with --url (rules: api; everything else: consumers), or start a \
+            "name an admin listener of the right kind with --url (rules: api; most else: consumers), or start a \
              newer binary there"
         }
         "INVALID_REQUEST" => "correct it; `tidemark COMMAND --help` lists the arguments",
@@ -141,6 +165,17 @@ mod tests {
         assert_eq!(Failure::Failed { message: message.clone(), next: next.clone() }.exit(), 1);
         assert_eq!(Failure::Unconfirmed { message, next }.exit(), 3);
         assert_eq!(Failure::Nobody(Vec::new()).exit(), 4);
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_told_from_what_may_be_asked_again() {
+        let of = |status, code: &str| Failure::Refused { status, code: code.into(), message: String::new() };
+        let unknown = of(503, "OUTCOME_UNKNOWN");
+        assert!(unknown.is_unknown() && !unknown.is_passing());
+        let away = of(503, "DATABASE_UNAVAILABLE");
+        assert!(away.is_passing() && !away.is_unknown());
+        assert!(Failure::Nobody(Vec::new()).is_passing() && of(404, "UNKNOWN_OPERATION").is_passing());
+        assert!(!of(409, "TARGET_UNFIT").is_passing() && !Failure::failed("m", "n").is_passing());
     }
 
     #[test]

@@ -12,6 +12,19 @@ pub(crate) const ASK: Duration = Duration::from_secs(15);
 pub(crate) const LETTERS: Duration = Duration::from_secs(30);
 /// A change: longer than the processes' own limits for it (5 s and 6 s), since they know better what became of it.
 pub(crate) const CHANGE: Duration = Duration::from_secs(15);
+/// A look at another MySQL: both servers are asked several times, for up to 20 s each, and tables may
+/// have to be made.
+pub(crate) const CHECK: Duration = Duration::from_secs(120);
+/// A record whose fate nobody knew stands in `control` by then, or never will: brokers end open transactions after 6 s.
+pub(crate) const SETTLED: Duration = Duration::from_secs(15);
+/// Going back drains what fails: that takes so many times as long as draining what flows.
+pub(crate) const GOING_BACK_TIMES: u32 = 3;
+/// How long a way back may stay open: what the processes take.
+pub(crate) const WAY_BACK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A cutover's reason: what is left of 500 beside the longest address.
+pub(crate) const CUTOVER_REASON_CHARS: usize = 200;
+/// Partitions that a check's report shows.
+pub(crate) const CHECK_PARTITIONS: usize = 40;
 /// An audit reads the whole log.
 pub(crate) const AUDIT: Duration = Duration::from_secs(30 * 60);
 /// One question about an operation that is waited for: how often progress is shown.

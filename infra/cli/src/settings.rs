@@ -124,6 +124,9 @@ mod tests {
             "tidemark tune group all --batch-records 100 --reason r --durable",
             "tidemark tune pool writer --reset --reason r",
             "tidemark skip --topic order --partition 0 --offset 17 --reason r",
+            "tidemark cutover --check --to mysql://db:3306/t",
+            "tidemark cutover --to mysql://db:3306/t --reason r --wait 30s --ttl 20m --ramp 5,5,1s --keep 48h --json",
+            "tidemark cutover --back --reason r --timeout 30s --fill-timeout 1h --old-is-gone --no-audit",
         ] {
             assert!(parses(line), "{line}");
         }
@@ -149,6 +152,10 @@ mod tests {
             "tidemark tune group all --max 1 --reason r",
             "tidemark skip --topic order --partition 0 --offset 17",
             "tidemark cutover",
+            "tidemark cutover --back",
+            "tidemark cutover --back --reason r --ramp 0,5,1s",
+            "tidemark cutover --back --reason r --ttl soon",
+            "tidemark cutover --back --to mysql://db:3306/t --reason r",
         ] {
             assert!(!parses(line), "{line}");
         }

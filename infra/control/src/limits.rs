@@ -56,7 +56,7 @@ pub const MAX_DEAD_LETTERS: usize = 1_000;
 pub const MAX_DEAD_LETTERS_READ: usize = 1_000_000;
 /// Reading them.
 pub const DEAD_LETTERS_READ: Duration = Duration::from_secs(20);
-/// Lag from which on the headroom is asked for, in seconds.
-pub const HEADROOM_FROM_SECONDS: f64 = 60.0;
+/// Between two questions for how long topics keep records.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// Shares of a partition's headroom at which a pause is warned of.
 pub const HEADROOM_WARNINGS: [u64; 3] = [50, 75, 90];

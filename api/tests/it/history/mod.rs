@@ -1,6 +1,7 @@
 //! Older orders and balances' changes: a log of its own, the real order projection, a MySQL and a Redis to break.
 
 mod balance_logs;
+mod moved;
 mod mysql_away;
 mod orders;
 

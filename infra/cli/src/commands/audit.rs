@@ -1,6 +1,6 @@
 //! `tidemark audit`: has a process compare log, MySQL and all processes, and shows the report.
 
-use crate::{failure::Failure, limits, moment, screen, settings::Desk, table::Table};
+use crate::{admin::Answer, failure::Failure, limits, moment, screen, settings::Desk, table::Table};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{fmt::Write, sync::mpsc, thread, time::Instant};
@@ -56,7 +56,45 @@ struct Coupon {
 /// # Errors
 /// Something was found, or the audit could not be made.
 pub(crate) fn run(desk: &Desk) -> Result<(), Failure> {
-    let answer = thread::scope(|scope| {
+    let answer = ask(desk)?;
+    let report: Report = answer.read()?;
+    if desk.json {
+        screen::print_json(&answer.body)?;
+    } else {
+        screen::print(&picture(&report))?;
+    }
+    match report.differences() {
+        0 => Ok(()),
+        n => Err(Failure::failed(
+            format!("the audit found {n} differences"),
+            "keep a dump of MySQL, then docs/operations.md, \"Reading an audit\"; what only waits for MySQL is no finding",
+        )),
+    }
+}
+
+/// The audit alone: what it found, and what it looked at.
+///
+/// # Errors
+/// It could not be made.
+pub(super) fn look(desk: &Desk) -> Result<(Vec<String>, String), Failure> {
+    let report: Report = ask(desk)?.read()?;
+    let mut found = report.findings.clone();
+    let unnamed = report.differences().saturating_sub(found.len() as u64);
+    if unnamed > 0 {
+        found.push(format!("and {unnamed} more"));
+    }
+    let rows: u64 = report.partitions.iter().map(|of| of.applied).sum();
+    let says = format!(
+        "{} records applied, {} processes asked, {} digests agree",
+        moment::number(rows),
+        report.processes.len(),
+        report.digests_agree
+    );
+    Ok((found, says))
+}
+
+fn ask(desk: &Desk) -> Result<Answer, Failure> {
+    thread::scope(|scope| {
         let (tell, told) = mpsc::channel::<()>();
         if !desk.json {
             scope.spawn(move || {
@@ -69,23 +107,15 @@ pub(crate) fn run(desk: &Desk) -> Result<(), Failure> {
         let answer = desk.admin.get("/api/audit/conservation", limits::AUDIT);
         drop(tell);
         answer
-    })?;
-    let report: Report = answer.read()?;
-    if desk.json {
-        screen::print_json(&answer.body)?;
-    } else {
-        screen::print(&picture(&report))?;
-    }
-    if report.clean {
-        return Ok(());
-    }
-    let n = report.findings.len() as u64 + report.more_findings;
-    Err(Failure::Failed {
-        message: format!("the audit found {n} differences"),
-        next: "keep a dump of MySQL, then docs/operations.md, \"Reading an audit\"; what only waits for MySQL is no \
-               finding"
-            .into(),
     })
+}
+
+impl Report {
+    /// How many; one at least where it calls itself unclean.
+    fn differences(&self) -> u64 {
+        let named = self.findings.len() as u64 + self.more_findings;
+        if self.clean { 0 } else { named.max(1) }
+    }
 }
 
 fn picture(report: &Report) -> String {

@@ -1,6 +1,8 @@
 //! The subcommands, one module each. A command prints its answer and nothing else to standard output.
 
 mod audit;
+mod cutover;
+mod database;
 mod dead_letters;
 mod extend;
 mod operations;
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Operations(operations::Args),
     /// Replay the log and compare it with MySQL and with every process. Exit code 1 where something was found.
     Audit,
+    /// Have everything run on another MySQL, and keep the way back open.
+    Cutover(Box<cutover::Args>),
     /// Look at what could not be processed or delivered, and deliver it again.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -61,6 +65,7 @@ pub(crate) fn run(desk: &Desk, command: Command) -> Result<(), Failure> {
         Command::Extend(args) => extend::run(desk, &args),
         Command::Operations(args) => operations::run(desk, &args),
         Command::Audit => audit::run(desk),
+        Command::Cutover(args) => cutover::run(desk, &args),
         Command::DeadLetters(command) => dead_letters::run(desk, command),
         Command::Rules(command) => rules::run(desk, &command),
         Command::Pools => pools::run(desk),

@@ -1,5 +1,6 @@
 //! `tidemark pools`: the database connections of every process that was named. Each knows its own only.
 
+use super::database;
 use crate::{admin::Answer, answers::Pools, failure::Failure, moment, screen, settings::Desk, table::Table};
 use serde_json::{Value, json};
 use std::{fmt::Write, time::Duration};
@@ -22,7 +23,8 @@ pub(crate) fn run(desk: &Desk) -> Result<(), Failure> {
             said.iter().map(|answer| json!({"url": answer.url, "said": answer.body})).collect();
         screen::print_json(&all)?;
     } else if !said.is_empty() {
-        screen::print(&picture(&said)?)?;
+        let database = database::look(desk).and_then(|answer| database::text(&answer));
+        screen::print(&format!("{}{}", picture(&said)?, database.unwrap_or_default()))?;
     }
     match (refused, away.is_empty()) {
         (Some(failure), _) => Err(failure),

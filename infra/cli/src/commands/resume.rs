@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Ramp {
+pub(super) struct Ramp {
     start_percent: u32,
     step_percent: u32,
     every: String,
@@ -38,9 +38,7 @@ struct Ramp {
 /// # Errors
 /// It was refused, or not confirmed in time.
 pub(crate) fn run(desk: &Desk, args: &Args) -> Result<(), Failure> {
-    let ramp = args.ramp.as_ref().map(|Ramp { start_percent, step_percent, every }| {
-        json!({"start_percent": start_percent, "step_percent": step_percent, "every": every})
-    });
+    let ramp = args.ramp.as_ref().map(Ramp::to_json);
     let body: Value = json!({
         "scope": args.scopes.to_json(), "holder": args.holder.name(), "ramp": ramp, "reason": args.reason,
         "actor": desk.actor,
@@ -49,7 +47,16 @@ pub(crate) fn run(desk: &Desk, args: &Args) -> Result<(), Failure> {
     waiting::see_through(desk, &accepted, args.patience, Wanted::Flow)
 }
 
-fn ramp(text: &str) -> Result<Ramp, String> {
+impl Ramp {
+    /// For a request.
+    pub(super) fn to_json(&self) -> Value {
+        let Self { start_percent, step_percent, every } = self;
+        json!({"start_percent": start_percent, "step_percent": step_percent, "every": every})
+    }
+}
+
+/// A ramp as people write it.
+pub(super) fn ramp(text: &str) -> Result<Ramp, String> {
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     let [start, step, every] = parts[..] else {
         return Err("write START,STEP,TIME, as in 10,30,10s".into());

@@ -36,5 +36,5 @@ pub(crate) fn run(desk: &Desk, args: &Args) -> Result<(), Failure> {
         "actor": desk.actor,
     });
     let accepted = desk.admin.change("POST", "/admin/skips", &body)?;
-    waiting::see_through(desk, &accepted, args.patience, Wanted::Any)
+    waiting::see_through(desk, &accepted, args.patience, Wanted::Applied)
 }

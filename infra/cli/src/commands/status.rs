@@ -1,6 +1,9 @@
 //! `tidemark status`: everything that is wanted and everything that is, once or again and again.
 
-use super::picture::{self, Backlog};
+use super::{
+    database,
+    picture::{self, Backlog},
+};
 use crate::{
     admin::Answer,
     answers::{Consumers, DeadLetters, Dispatches},
@@ -26,6 +29,7 @@ pub(crate) struct Args {
 struct Look {
     consumers: Answer,
     backlog: Backlog,
+    database: Option<Answer>,
 }
 
 /// Does it.
@@ -61,12 +65,14 @@ fn paint(look: &Look, args: &Args) -> Result<String, Failure> {
     let consumers: Consumers = look.consumers.read()?;
     let who = format!("asked {}", look.consumers.url);
     let now = look.consumers.now_ms;
-    Ok(format!("{}\n{who}", picture::paint(&consumers, &look.backlog, now, args.partitions)))
+    let picture = picture::paint(&consumers, &look.backlog, now, args.partitions);
+    let database = look.database.as_ref().and_then(database::text).map(|text| format!("{text}\n"));
+    Ok(format!("{picture}\n{}{who}", database.unwrap_or_default()))
 }
 
 fn look(desk: &Desk) -> Result<Look, Failure> {
     let consumers = desk.admin.get("/admin/consumers", limits::ASK)?;
-    Ok(Look { consumers, backlog: backlog(desk) })
+    Ok(Look { consumers, backlog: backlog(desk), database: database::look(desk) })
 }
 
 fn backlog(desk: &Desk) -> Backlog {
@@ -94,6 +100,7 @@ impl Look {
         json!({
             "asked": self.consumers.url, "consumers": self.consumers.body, "failedDispatches": failed,
             "deadLetters": self.backlog.dead_letters,
+            "database": self.database.as_ref().map(|answer| &answer.body),
         })
     }
 }

@@ -80,7 +80,7 @@ pub(crate) struct Common {
 pub(crate) fn run(desk: &Desk, command: &Command) -> Result<(), Failure> {
     let (path, body, common) = request(desk, command)?;
     let accepted = desk.admin.change("PATCH", &path, &body)?;
-    waiting::see_through(desk, &accepted, common.patience, Wanted::Any)
+    waiting::see_through(desk, &accepted, common.patience, Wanted::Applied)
 }
 
 fn request<'a>(desk: &Desk, command: &'a Command) -> Result<(String, Value, &'a Common), Failure> {

@@ -23,7 +23,9 @@ pub(super) enum Wanted {
     Rest,
     /// That everything flows, as far as nobody else holds it.
     Flow,
-    /// That it is obeyed, whatever it is.
+    /// That everybody obeys it.
+    Applied,
+    /// That it is at its end, whatever it is.
     Any,
 }
 
@@ -71,7 +73,7 @@ fn conclude(desk: &Desk, answer: &Answer, took: Option<Duration>) -> Result<(), 
 }
 
 /// Asks until it is settled or the time is over; the last answer.
-fn follow(desk: &Desk, id: &str, timeout: Duration) -> Result<Answer, Failure> {
+pub(super) fn follow(desk: &Desk, id: &str, timeout: Duration) -> Result<Answer, Failure> {
     let deadline = Instant::now() + timeout;
     let mut line = screen::Progress::default();
     loop {
@@ -89,7 +91,7 @@ fn follow(desk: &Desk, id: &str, timeout: Duration) -> Result<Answer, Failure> {
                 }
             }
             // The process that is asked now may not have read of it yet; or all are away for a moment.
-            Err(failure) if !left.is_zero() && is_passing(&failure) => {
+            Err(failure) if !left.is_zero() && failure.is_passing() => {
                 if !desk.json {
                     line.show(&format!("waiting: {}", failure.to_string().replace('\n', "")));
                 }
@@ -100,16 +102,8 @@ fn follow(desk: &Desk, id: &str, timeout: Duration) -> Result<Answer, Failure> {
     }
 }
 
-fn is_passing(failure: &Failure) -> bool {
-    match failure {
-        Failure::Nobody(_) => true,
-        Failure::Refused { status, code, .. } => *status == 503 || code == "UNKNOWN_OPERATION",
-        _ => false,
-    }
-}
-
 /// How far it is, in one line.
-fn stage(progress: &Progress) -> String {
+pub(super) fn stage(progress: &Progress) -> String {
     let Progress { state, confirmed, missing, .. } = progress;
     let all = confirmed + missing.len();
     let first = missing.iter().next().map(|(who, why)| format!("{who}: {why}")).unwrap_or_default();
@@ -117,7 +111,7 @@ fn stage(progress: &Progress) -> String {
     format!("{}: {confirmed} of {all} confirmed; waiting for {first}{more}", word(*state))
 }
 
-const fn word(state: Standing) -> &'static str {
+pub(super) const fn word(state: Standing) -> &'static str {
     match state {
         Standing::Pausing => "PAUSING",
         Standing::Paused => "PAUSED",
@@ -126,6 +120,8 @@ const fn word(state: Standing) -> &'static str {
         Standing::Running => "RUNNING",
         Standing::Expired => "EXPIRED",
         Standing::Replaced => "REPLACED",
+        Standing::Applying => "APPLYING",
+        Standing::Switching => "SWITCHING",
         Standing::Done => "DONE",
         Standing::Other => "UNKNOWN",
     }
@@ -136,6 +132,7 @@ fn picture(progress: &Progress, took: Option<Duration>) -> String {
     let mut table = Table::new(&["INSTANCE", "GROUP", "PARTITIONS", ">IN FLIGHT", ">SESSIONS", "CONFIRMED"]);
     for instance in &progress.instances {
         let why = progress.missing.get(&format!("{}/{}", instance.id, instance.group));
+        let why = why.or_else(|| progress.missing.get(&instance.id));
         let word = if instance.confirmed { "yes" } else { why.map_or("no", String::as_str) };
         table.row([
             instance.id.clone(),
@@ -167,9 +164,12 @@ fn picture(progress: &Progress, took: Option<Duration>) -> String {
             write!(text, "{state}: all {} confirmed{took}; nothing is under way", progress.confirmed)
         }
         Standing::Running => write!(text, "{state}: all {} confirmed{took}", progress.confirmed),
+        Standing::Done if progress.confirmed > 0 => {
+            write!(text, "{state}: all {} confirmed{took}", progress.confirmed)
+        }
         Standing::Done => write!(text, "{state}: recorded; every process obeys it as soon as it reads it"),
         Standing::Expired => write!(text, "{state}: its time has passed, and it was taken back"),
-        Standing::Replaced => write!(text, "{state}: a later operation placed this hold anew"),
+        Standing::Replaced => write!(text, "{state}: a later operation took its place"),
         _ => write!(text, "{state}: {} confirmed{took}", progress.confirmed),
     };
     text
@@ -185,11 +185,21 @@ fn heading(operation: &Operation) -> String {
     format!("{plain}\n")
 }
 
-fn verdict(progress: &Progress, id: &str, timeout: Duration, wanted: Wanted) -> Result<(), Failure> {
+/// Whether it came to what was wanted.
+///
+/// # Errors
+/// It did not: to something else, or to nothing yet.
+pub(super) fn verdict(
+    progress: &Progress,
+    id: &str,
+    timeout: Duration,
+    wanted: Wanted,
+) -> Result<(), Failure> {
     let state = progress.state;
     let done = match wanted {
         Wanted::Rest => state == Standing::Paused,
         Wanted::Flow => matches!(state, Standing::Running | Standing::Paused),
+        Wanted::Applied => state == Standing::Done,
         Wanted::Any => state.is_settled(),
     };
     if done {
@@ -259,10 +269,22 @@ mod tests {
             let failure = verdict(&progress(state, &none, &json!([])), "1", Duration::from_secs(60), wanted);
             failure.map_or_else(|failure| failure.exit(), |()| 0)
         };
-        let states = ["PAUSED", "RUNNING", "PARTIAL", "PAUSING", "EXPIRED", "REPLACED", "DONE", "DREAMING"];
-        assert_eq!(states.map(|state| ask(state, Wanted::Rest)), [0, 1, 3, 3, 1, 1, 1, 3]);
-        assert_eq!(states.map(|state| ask(state, Wanted::Flow)), [0, 0, 3, 3, 1, 1, 1, 3]);
-        assert_eq!(states.map(|state| ask(state, Wanted::Any)), [0, 0, 3, 3, 0, 0, 0, 3]);
+        let states = [
+            "PAUSED",
+            "RUNNING",
+            "PARTIAL",
+            "PAUSING",
+            "EXPIRED",
+            "REPLACED",
+            "DONE",
+            "DREAMING",
+            "APPLYING",
+            "SWITCHING",
+        ];
+        assert_eq!(states.map(|state| ask(state, Wanted::Rest)), [0, 1, 3, 3, 1, 1, 1, 3, 3, 3]);
+        assert_eq!(states.map(|state| ask(state, Wanted::Flow)), [0, 0, 3, 3, 1, 1, 1, 3, 3, 3]);
+        assert_eq!(states.map(|state| ask(state, Wanted::Applied)), [1, 1, 3, 3, 1, 1, 0, 3, 3, 3]);
+        assert_eq!(states.map(|state| ask(state, Wanted::Any)), [0, 0, 3, 3, 0, 0, 0, 3, 3, 3]);
     }
 
     #[test]
@@ -277,6 +299,18 @@ mod tests {
             text.contains("b         g      0-2,5               0         3  it has not heard of it yet"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_setting_is_confirmed_by_processes_that_have_no_partitions() {
+        let api = json!({"id": "api-1", "confirmed": false});
+        let answer = json!({"state": "PARTIAL", "confirmed": 1, "missing": {"api-1": "it is late"},
+            "instances": [api, {"id": "consumers-1", "confirmed": true}]});
+        let text = picture(&Progress::deserialize(answer).unwrap(), None);
+        assert!(text.contains("api-1        -      -                   0         0  it is late"), "{text}");
+        let done = json!({"state": "DONE", "confirmed": 2});
+        let text = picture(&Progress::deserialize(done).unwrap(), Some(Duration::from_secs(2)));
+        assert_eq!(text, "DONE: all 2 confirmed after 2.0s");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     audit::{Kind, Operation},
     hold::{Hold, Holder, Place},
     journal::Change,
+    limits,
     records::{Key, Term, Value},
     state::Live,
     topics,
@@ -22,7 +23,10 @@ use axum::{
 use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value as Object, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 use uuid::Uuid;
 
 pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
@@ -213,6 +217,21 @@ impl Office {
         Ok(())
     }
 
+    /// As [`Office::retentions_ms`] of all topics, asked now and then; empty where the brokers do not say.
+    pub(super) async fn kept_ms(&self) -> BTreeMap<String, i64> {
+        let known = self.kept.lock().clone();
+        if let Some((asked, kept)) = known
+            && asked.elapsed() < limits::RETENTION_INTERVAL
+        {
+            return kept;
+        }
+        let topics: BTreeSet<&str> = self.topics.values().map(String::as_str).collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        let Ok(kept) = self.retentions_ms(&topics).await else { return BTreeMap::new() };
+        *self.kept.lock() = Some((Instant::now(), kept.clone()));
+        kept
+    }
+
     /// For how long topics keep records, in ms; without those that keep them for ever. In one call: somebody waits.
     pub(super) async fn retentions_ms(&self, topics: &[&str]) -> Result<BTreeMap<String, i64>, Refusal> {
         let away = |error: String| {
@@ -222,7 +241,7 @@ impl Office {
             self.settings.create().map_err(|error: rdkafka::error::KafkaError| away(error.to_string()))?;
         let names: Vec<String> = topics.iter().map(|topic| topics::name(&self.prefix, topic)).collect();
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let options = AdminOptions::new().request_timeout(Some(crate::limits::CALL));
+        let options = AdminOptions::new().request_timeout(Some(limits::CALL));
         let described = admin.describe_configs(&resources, &options).await;
         let described = described.map_err(|error| away(error.to_string()))?;
         let mut kept = BTreeMap::new();

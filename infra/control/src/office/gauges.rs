@@ -46,10 +46,6 @@ impl Office {
         let reports = self.view.reports();
         for (group, rows) in self.rows(&wanted, &reports).await {
             let Some((topic, _)) = self.groups.get(&group) else { continue };
-            // Asking costs a client, and nobody fears for records that are younger.
-            let old = rows.iter().any(|row| row.lag_seconds > Some(limits::HEADROOM_FROM_SECONDS));
-            let kept = if old { self.retentions_ms(&[topic]).await.ok() } else { None };
-            let kept_ms = kept.and_then(|kept| kept.get(topic).copied());
             for row in rows.into_iter().filter(|row| row.instance.as_deref() == Some(instance)) {
                 let labels = [
                     ("group", group.clone()),
@@ -62,10 +58,9 @@ impl Office {
                 gauge!(LAG, &labels).set(row.lag_records.unwrap_or(0) as f64);
                 gauge!(LAG_SECONDS, &labels).set(row.lag_seconds.unwrap_or(0.0));
                 gauge!(ETA, &labels).set(row.drain_eta_seconds.unwrap_or(0.0));
-                if let (Some(kept_ms), Some(lag)) = (kept_ms, row.lag_seconds) {
-                    let kept = kept_ms as f64 / 1e3;
-                    gauge!(HEADROOM, &labels).set((kept - lag).max(0.0));
-                    warn(&group, row.partition, lag / kept);
+                if let (Some(headroom), Some(lag)) = (row.headroom_seconds, row.lag_seconds) {
+                    gauge!(HEADROOM, &labels).set(headroom);
+                    warn(&group, row.partition, lag / (headroom + lag));
                 }
             }
         }

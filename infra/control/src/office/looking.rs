@@ -42,6 +42,8 @@ pub(super) struct Row {
     pub(super) lag_records: Option<u64>,
     pub(super) lag_seconds: Option<f64>,
     pub(super) drain_eta_seconds: Option<f64>,
+    /// For how long the topic still keeps the first record that the database lacks; none where for ever.
+    pub(super) headroom_seconds: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -168,7 +170,7 @@ type Depth = BTreeMap<(String, i32), (Option<u64>, Option<Option<i64>>)>;
 impl Office {
     /// Every partition of every group.
     pub(super) async fn rows(&self, wanted: &Wanted, reports: &Reports) -> BTreeMap<String, Vec<Row>> {
-        let depth = self.depth().await;
+        let (depth, kept_ms) = (self.depth().await, self.kept_ms().await);
         let now = now_ms();
         let mut groups = BTreeMap::new();
         for (group, (topic, partitions)) in self.groups.iter() {
@@ -183,6 +185,12 @@ impl Office {
                     Some(None) => 0,
                     _ => end.saturating_sub(committed),
                 });
+                let lag_seconds = match (lag, appended_at) {
+                    (Some(0), _) => Some(0.0),
+                    (_, Some(Some(at))) => Some((now - at).max(0) as f64 / 1e3),
+                    _ => None,
+                };
+                let kept = kept_ms.get(topic).map(|ms| *ms as f64 / 1e3);
                 Row {
                     partition,
                     instance: at.as_ref().map(|(report, _)| report.instance.clone()),
@@ -193,11 +201,8 @@ impl Office {
                     committed,
                     end,
                     lag_records: lag,
-                    lag_seconds: match (lag, appended_at) {
-                        (Some(0), _) => Some(0.0),
-                        (_, Some(Some(at))) => Some((now - at).max(0) as f64 / 1e3),
-                        _ => None,
-                    },
+                    lag_seconds,
+                    headroom_seconds: kept.zip(lag_seconds).map(|(kept, lag)| (kept - lag).max(0.0)),
                     drain_eta_seconds: committed
                         .zip(lag)
                         .and_then(|(at, lag)| self.eta(topic, partition, at, lag)),

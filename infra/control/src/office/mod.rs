@@ -29,7 +29,11 @@ use axum::{
 };
 use parking_lot::Mutex;
 use rdkafka::ClientConfig;
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 /// What the routes need.
 #[derive(Clone)]
@@ -45,6 +49,8 @@ pub struct Office {
     coordinator: Arc<Mutex<Option<Coordinator>>>,
     /// Where partitions stood when somebody last looked: for the drain's pace.
     seen: Arc<Mutex<looking::Seen>>,
+    /// For how long topics keep records, in ms, as the brokers said a moment ago.
+    kept: Arc<Mutex<Option<(Instant, BTreeMap<String, i64>)>>>,
     /// The server that this process is configured with.
     configured: Option<Address>,
     /// The pools of this process.
@@ -73,6 +79,7 @@ impl Office {
             topics: Arc::new(topics),
             coordinator: Arc::default(),
             seen: Arc::default(),
+            kept: Arc::default(),
             configured: None,
             pools: Arc::new(Vec::new),
         }

@@ -48,6 +48,8 @@ enum Drill {
     Release,
     /// 9: MySQL comes back with a bigger buffer pool in the middle of the sale.
     MysqlRestarted,
+    /// 10: a cutover to servers that lack transactions, back again, and cutovers that fail.
+    Cutover,
     /// 11: a backlog is drained by a ramp (`TIDEMARK_RAMP_BACKLOG`: how many claims).
     Ramp,
     /// Both API processes, the consumers and MySQL killed at random moments under the production scenario.
@@ -114,6 +116,19 @@ impl Drill {
                     "drills::mysql_restarted",
                     "nobody_notices_it_under_the_production_scenario_of_k6_either",
                 ),
+            ],
+            Self::Cutover => &[
+                (
+                    "stack",
+                    "drills::cutover",
+                    "a_server_that_lacks_the_last_transactions_takes_over_and_nothing_is_applied_twice",
+                ),
+                (
+                    "stack",
+                    "drills::cutover",
+                    "nobody_notices_a_cutover_there_and_back_under_the_production_scenario_of_k6",
+                ),
+                ("stack", "drills::cutover", "a_cutover_that_fails_leaves_the_old_server_in_charge"),
             ],
             Self::Ramp => {
                 &[("stack", "drills::ramp", "a_backlog_is_drained_in_steps_and_shoppers_wait_hardly_longer")]

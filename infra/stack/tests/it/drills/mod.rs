@@ -5,6 +5,7 @@
 //! `consumers/tests/it/pausing.rs`. The binaries must be built, as for `faults`.
 
 mod all_restart;
+mod cutover;
 mod frozen_worker;
 mod k6;
 mod killed_while_paused;

@@ -91,6 +91,13 @@ impl Operator {
         })
     }
 
+    /// Which MySQL counts.
+    pub fn database(&self) -> Value {
+        let answer = self.0.get_as_operator("/admin/database").unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    }
+
     /// Every partition.
     pub fn rows(&self) -> Vec<Row> {
         let seen = self.consumers();

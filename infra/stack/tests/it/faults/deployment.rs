@@ -77,6 +77,22 @@ impl Deployment {
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
     }
 
+    /// Its database's address on a server, as operators name it.
+    pub fn address_on(&self, port: u16) -> String {
+        format!("mysql://127.0.0.1:{port}/{}", self.database)
+    }
+
+    /// Its database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Rows are looked for on another server from now on. The processes' settings stay as they are: where they look,
+    /// `control` says.
+    pub fn moves_to(&mut self, port: u16) {
+        self.mysql_port = port.to_string();
+    }
+
     /// Throws everything away that MySQL holds.
     pub fn empty_mysql(&self) {
         self.root(&format!("DROP DATABASE {}", self.database)).unwrap();
