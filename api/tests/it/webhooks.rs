@@ -3,6 +3,7 @@
 use crate::{
     client::Call,
     log::{self, PLATFORM_KEY, PLATFORM_KEY_ID},
+    patience::until,
     run,
     server::{Server, stage},
 };
@@ -24,6 +25,7 @@ use std::{
     fmt::Display,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 const PATH: &str = "/api/external-platform/events";
@@ -69,16 +71,9 @@ async fn facts(config: &Config, key_end: &str) -> Vec<(i32, String, Fact)> {
     tokio::task::spawn_blocking(move || read_facts(&config, &key_end)).await.unwrap()
 }
 
-/// A broker that was frozen knows its partitions again after a moment.
+/// A broker that was frozen knows its partitions again after a moment. Off the threads of the runtime only.
 fn patiently<T, E: Display>(mut ask: impl FnMut() -> Result<T, E>) -> T {
-    let began = Instant::now();
-    loop {
-        match ask() {
-            Ok(answer) => return answer,
-            Err(error) => assert!(began.elapsed() < ASK, "{error}"),
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    Handle::current().block_on(until(ASK, async || ask()))
 }
 
 fn read_facts(config: &Config, key_end: &str) -> Vec<(i32, String, Fact)> {
