@@ -5,7 +5,7 @@ use domain::{
     Scope,
     accounts::{AccountChange, AccountKey, Accounts, UserRow},
 };
-use migrations::entity::{Bytes, users};
+use migrations::entity::{Bytes, Numbered, users};
 use schemas::{AccountId, EmailHmac, Record, UserId};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl Projection for Accounts {
         }
         let mut rows = Vec::new();
         if !ids.is_empty() {
-            rows.extend(users::find_by_ids(db, &ids).await?);
+            rows.extend(users::Entity::find_by_ids(db, &ids).await?);
         }
         if !hmacs.is_empty() {
             rows.extend(users::find_by_email_hmacs(db, &hmacs).await?);

@@ -5,7 +5,7 @@ use domain::{
     Scope,
     coupons::{Coupon, CouponChange, CouponKey, CouponTerms, Coupons, Won},
 };
-use migrations::entity::{campaigns, coupons, user_coupons};
+use migrations::entity::{Numbered, campaigns, coupons, user_coupons};
 use schemas::{CouponId, Record, UserId};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use std::{
@@ -43,7 +43,7 @@ impl Projection for Coupons {
             }
         }
         if !ids.is_empty() {
-            let found = coupons::find_by_ids(db, &ids).await?;
+            let found = coupons::Entity::find_by_ids(db, &ids).await?;
             let mut found: HashMap<u64, Coupon> = found.into_iter().filter_map(coupon_of).collect();
             for id in ids.into_iter().filter_map(CouponId::new) {
                 self.load_coupon(id, found.remove(&id.get()));
