@@ -51,17 +51,17 @@ impl Projection for Accounts {
         Ok(())
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<AccountChange>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[AccountChange]) -> Result<(), DbErr> {
         let mut fresh: BTreeMap<UserId, UserRow> = BTreeMap::new();
         let mut erased = Vec::new();
         for change in changes {
             match change {
                 AccountChange::Registered(row) => {
-                    fresh.insert(row.user_id, row);
+                    fresh.insert(row.user_id, row.clone());
                 }
-                AccountChange::Erased { user_id, at_ms } => match fresh.get_mut(&user_id) {
-                    Some(row) => (row.email, row.erased_at_ms) = (None, Some(at_ms)),
-                    None => erased.push((user_id, at_ms)),
+                AccountChange::Erased { user_id, at_ms } => match fresh.get_mut(user_id) {
+                    Some(row) => (row.email, row.erased_at_ms) = (None, Some(*at_ms)),
+                    None => erased.push((*user_id, *at_ms)),
                 },
             }
         }

@@ -69,7 +69,7 @@ impl Projection for Coupons {
         Ok(())
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<CouponChange>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[CouponChange]) -> Result<(), DbErr> {
         let mut rows: BTreeMap<CouponId, Coupon> = BTreeMap::new();
         let mut issued: BTreeMap<u64, u64> = BTreeMap::new();
         let mut pointers: BTreeMap<Arc<str>, CouponId> = BTreeMap::new();
@@ -77,14 +77,14 @@ impl Projection for Coupons {
         for change in changes {
             match change {
                 CouponChange::Coupon(id, coupon) => {
-                    rows.insert(id, coupon);
+                    rows.insert(*id, coupon.clone());
                 }
                 CouponChange::Won { won, at_ms } => {
                     issued.insert(won.coupon_id.into(), won.number.into());
-                    claims.push(claim_of(&won, at_ms));
+                    claims.push(claim_of(won, *at_ms));
                 }
                 CouponChange::Campaign { campaign, coupon_id } => {
-                    pointers.insert(campaign, coupon_id);
+                    pointers.insert(campaign.clone(), *coupon_id);
                 }
             }
         }

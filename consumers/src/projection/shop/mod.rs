@@ -64,7 +64,7 @@ impl Projection for Shop {
         Ok(())
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<ShopChange>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[ShopChange]) -> Result<(), DbErr> {
         let mut tables = Tables::default();
         changes.iter().for_each(|change| tables.take(change));
         tables.write(transaction).await
