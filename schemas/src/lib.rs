@@ -2,11 +2,18 @@
 //!
 //! Records are for ever. This crate knows nothing of ours and does no I/O: the ids that the schema registry
 //! gave out are handed in (`codec::Codec::new`), and nothing here decides what a record means.
+//!
+//! The codec stands behind the feature `codec`, off by default: it brings the Avro library, and with it chance, and
+//! `domain`, which only matches on records, must reach neither. Whoever reads or writes the log enables it.
 
+#[cfg(feature = "codec")]
 pub mod catalogue;
+#[cfg(feature = "codec")]
 pub mod codec;
 pub mod fact;
 pub mod facts;
+mod family;
+#[cfg(feature = "codec")]
 mod framing;
 pub mod groups;
 pub mod ids;

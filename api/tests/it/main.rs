@@ -15,6 +15,7 @@ mod issue;
 mod lists;
 mod log;
 mod overload;
+mod patience;
 mod raw;
 mod redis_away;
 mod requests;

@@ -2,6 +2,7 @@
 
 use crate::{
     client::Answer,
+    patience::until_true,
     run,
     server::{Server, fresh_user, fresh_users, stage},
     shop::option,
@@ -56,12 +57,8 @@ async fn only_carts_are_away(server: &Server, user: u64, option: u64) {
 
 /// The first answer with a cart in it.
 async fn cart_is_back(server: &Server, user: u64) -> Vec<(u64, u64)> {
-    let began = Instant::now();
     let path = format!("/api/users/{user}/cart");
-    while server.get(&path).send().await.status != 200 {
-        assert!(began.elapsed() < BACK, "not back within {BACK:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_true("carts are back", BACK, async || server.get(&path).send().await.status == 200).await;
     server.cart(user).await
 }
 

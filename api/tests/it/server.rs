@@ -3,6 +3,7 @@
 use crate::{
     client::Call,
     log::{self, ADMIN_TOKEN},
+    patience::until_true,
 };
 use api::{
     app::App,
@@ -16,7 +17,7 @@ use std::{
     net::SocketAddr,
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{sync::OnceCell, task::JoinHandle};
 use uuid::Uuid;
@@ -52,11 +53,8 @@ impl Server {
     }
 
     async fn wait_until_ready(&self) {
-        let began = Instant::now();
-        while self.admin_get("/ready").send().await.status != 200 {
-            assert!(began.elapsed() < READY, "not ready within {READY:?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let is_ready = async || self.admin_get("/ready").send().await.status == 200;
+        until_true("the server is ready", READY, is_ready).await;
     }
 
     /// Ends it as SIGTERM would, and fails the test where it did not end well.

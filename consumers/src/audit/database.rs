@@ -2,15 +2,18 @@
 
 use super::{expected::Expected, report::Report};
 use crate::projection::coupons::model_of;
-use migrations::entity::{
-    balance_logs, balances, campaigns, coupon_redemptions, coupons, external_dispatches, order_items, orders,
-    outbox, platform_events, product_options, products, projection_offset, user_coupons, users,
+use migrations::{
+    bulk::Row,
+    entity::{
+        Numbered, balance_logs, balances, campaigns, coupon_redemptions, coupons, external_dispatches,
+        order_items, orders, outbox, platform_events, product_options, products, projection_offset,
+        user_coupons, users,
+    },
 };
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, PrimaryKeyTrait,
-    TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, TransactionTrait,
 };
-use std::{collections::BTreeMap, fmt::Debug, future::Future};
+use std::{collections::BTreeMap, fmt::Debug};
 
 /// Rows in one page.
 const PAGE_ROWS: u64 = 10_000;
@@ -47,19 +50,25 @@ pub async fn places(db: &DatabaseConnection) -> Result<Vec<projection_offset::Mo
     projection_offset::Entity::find().all(db).await
 }
 
+/// A table's rows by their key.
+type Rows<E> = BTreeMap<u64, <E as EntityTrait>::Model>;
+
 /// All rows of a table, page by page: each begins after the last key of the one before it. Nothing of ours has key 0,
 /// so a row that has it is looked for by itself.
-async fn all<E, P>(
-    tx: &DatabaseTransaction,
-    page: impl Fn(u64) -> P,
-    key: impl Fn(&E::Model) -> u64,
-) -> Result<BTreeMap<u64, E::Model>, DbErr>
+async fn all<E: Numbered>(tx: &DatabaseTransaction) -> Result<Rows<E>, DbErr>
 where
-    E: EntityTrait,
-    P: Future<Output = Result<Vec<E::Model>, DbErr>>,
-    u64: Into<<E::PrimaryKey as PrimaryKeyTrait>::ValueType>,
+    E::Model: for<'a> Row<Key<'a> = u64>,
 {
-    let mut rows: BTreeMap<u64, E::Model> = BTreeMap::new();
+    all_by::<E, _>(tx, |after| E::page(tx, after, PAGE_ROWS)).await
+}
+
+/// As [`all`], by pages of the table's own.
+async fn all_by<E: Numbered, P>(tx: &DatabaseTransaction, page: impl Fn(u64) -> P) -> Result<Rows<E>, DbErr>
+where
+    E::Model: for<'a> Row<Key<'a> = u64>,
+    P: Future<Output = Result<Vec<E::Model>, DbErr>>,
+{
+    let mut rows = Rows::<E>::new();
     rows.extend(E::find_by_id(0_u64).one(tx).await?.map(|row| (0, row)));
     loop {
         let after = rows.last_key_value().map_or(0, |(id, _)| *id);
@@ -67,7 +76,7 @@ where
         if found.is_empty() {
             return Ok(rows);
         }
-        rows.extend(found.into_iter().map(|row| (key(&row), row)));
+        rows.extend(found.into_iter().map(|row| (row.key(), row)));
     }
 }
 
@@ -81,23 +90,12 @@ impl Snapshot {
         let tx = &snapshot;
         let taken = Self {
             places: projection_offset::Entity::find().all(tx).await?,
-            users: all::<users::Entity, _>(tx, |after| users::page(tx, after, PAGE_ROWS), |row| row.id)
-                .await?,
-            claims: all::<user_coupons::Entity, _>(
-                tx,
-                |after| user_coupons::page(tx, after, PAGE_ROWS),
-                |row| row.id,
-            )
-            .await?,
+            users: all::<users::Entity>(tx).await?,
+            claims: all::<user_coupons::Entity>(tx).await?,
             coupons: coupons::all(tx).await?.into_iter().map(|row| (row.id, row)).collect(),
             campaigns: campaigns::all(tx).await?.into_iter().map(|row| (row.name, row.coupon_id)).collect(),
             shop: ShopRows::take(tx).await?,
-            dispatches: all::<external_dispatches::Entity, _>(
-                tx,
-                |after| external_dispatches::page(tx, None, after, PAGE_ROWS),
-                |row| row.order_id,
-            )
-            .await?,
+            dispatches: all::<external_dispatches::Entity>(tx).await?,
             events: events(tx).await?,
         };
         snapshot.rollback().await?;
@@ -146,51 +144,15 @@ async fn events(tx: &DatabaseTransaction) -> Result<BTreeMap<String, platform_ev
 impl ShopRows {
     async fn take(tx: &DatabaseTransaction) -> Result<Self, DbErr> {
         Ok(Self {
-            products: all::<products::Entity, _>(
-                tx,
-                |after| products::page(tx, after, PAGE_ROWS),
-                |row| row.id,
-            )
-            .await?,
-            options: all::<product_options::Entity, _>(
-                tx,
-                |after| product_options::page(tx, after, PAGE_ROWS),
-                |row| row.id,
-            )
-            .await?,
-            orders: all::<orders::Entity, _>(tx, |after| orders::page(tx, after, PAGE_ROWS), |row| row.id)
-                .await?,
-            items: all::<order_items::Entity, _>(
-                tx,
-                |after| order_items::page(tx, after, PAGE_ROWS),
-                |row| row.id,
-            )
-            .await?,
-            redemptions: all::<coupon_redemptions::Entity, _>(
-                tx,
-                |after| coupon_redemptions::page(tx, after, PAGE_ROWS),
-                |row| row.user_coupon_id,
-            )
-            .await?,
-            balances: all::<balances::Entity, _>(
-                tx,
-                |after| balances::page(tx, after, PAGE_ROWS),
-                |row| row.user_id,
-            )
-            .await?,
-            logs: all::<balance_logs::Entity, _>(
-                tx,
-                |after| balance_logs::page(tx, after, PAGE_ROWS),
-                |row| row.id,
-            )
-            .await?,
+            products: all::<products::Entity>(tx).await?,
+            options: all::<product_options::Entity>(tx).await?,
+            orders: all::<orders::Entity>(tx).await?,
+            items: all::<order_items::Entity>(tx).await?,
+            redemptions: all::<coupon_redemptions::Entity>(tx).await?,
+            balances: all::<balances::Entity>(tx).await?,
+            logs: all::<balance_logs::Entity>(tx).await?,
             // Its pages begin at an offset, not after it.
-            outbox: all::<outbox::Entity, _>(
-                tx,
-                |after| outbox::page(tx, after + 1, PAGE_ROWS),
-                |row| row.source_offset,
-            )
-            .await?,
+            outbox: all_by::<outbox::Entity, _>(tx, |after| outbox::page(tx, after + 1, PAGE_ROWS)).await?,
         })
     }
 

@@ -235,6 +235,7 @@ fn home_of_user(user_id: u64) -> i32 {
 }
 
 /// The row of the outbox that a payment must come from; nothing for what no row can say.
+// Apart from the relay's `facts_of`, which it judges: one mapping for both would agree with itself, right or wrong.
 fn payment_of(fact: &Fact) -> Option<outbox::Model> {
     let (kind, numbers, user_coupon_id, reason, at_ms) = match fact {
         Fact::PaymentCaptured(PaymentCaptured {

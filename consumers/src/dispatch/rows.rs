@@ -125,7 +125,7 @@ impl Work for Dispatches {
         }
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<Change>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[Change]) -> Result<(), DbErr> {
         let (mut waves, mut told) = (Vec::new(), BTreeMap::new());
         let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
         for change in changes {
@@ -136,17 +136,17 @@ impl Work for Dispatches {
                     if waves.len() == *wave {
                         waves.push(BTreeMap::<Act, BTreeMap<u64, dispatches::Model>>::new());
                     }
-                    waves[*wave].entry(act).or_default().insert(row.order_id, *row);
+                    waves[*wave].entry(*act).or_default().insert(row.order_id, (**row).clone());
                     *wave += 1;
                 }
-                Change::Event(row) => drop(told.insert(row.event_id.clone(), row)),
+                Change::Event(row) => drop(told.insert(&row.event_id, row)),
             }
         }
         for (act, rows) in waves.into_iter().flatten() {
             let rows: Vec<_> = rows.into_values().collect();
             write(transaction, act, &rows).await?;
         }
-        let told: Vec<_> = told.into_values().collect();
+        let told: Vec<_> = told.into_values().cloned().collect();
         events::upsert_many(transaction, &told).await
     }
 

@@ -35,13 +35,14 @@ impl<W: Work> Group<W> {
 
     /// Gives every resting worker what waits for it.
     pub(super) fn dispatch(&mut self) {
+        let is_ready = |owned: &Owned<W>| owned.is_resting() && !owned.waiting.is_empty();
+        // Most inputs find nobody ready.
+        if !self.owned.values().any(is_ready) {
+            return;
+        }
         let (limit, wait) = (self.batch_records(), self.batch_wait());
-        let partitions: Vec<(i32, u32)> = self.owned.keys().map(|n| (*n, self.percent(*n))).collect();
-        for (partition, percent) in partitions {
-            let Some(owned) = self.owned.get_mut(&partition) else { continue };
-            if owned.waiting.is_empty() || !matches!(owned.phase, Phase::Idle(_)) {
-                continue;
-            }
+        for (&partition, owned) in self.owned.iter_mut().filter(|(_, owned)| is_ready(owned)) {
+            let percent = Self::percent(self.wanted.as_deref(), partition);
             // A slow start is one from the first transaction on.
             let limit = (limit * percent as usize / 100).max(1);
             if owned.waiting.len() < limit && owned.may_wait(wait, &self.tell) {

@@ -124,7 +124,7 @@ where
         }
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<S::Change>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[S::Change]) -> Result<(), DbErr> {
         S::write(transaction, changes).await
     }
 

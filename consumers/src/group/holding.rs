@@ -76,7 +76,7 @@ impl<W: Work> Group<W> {
             return;
         }
         self.held = true;
-        tracing::warn!(group = W::GROUP, reason, "the database is away; holding until it answers");
+        tracing::warn!(group = W::GROUP, reason, "the database cannot be used; holding until it can");
         metrics::gauge!(metric::DATABASE_HOLD, "group" => W::GROUP).set(1.0);
         self.status.lock().held = Some(reason.to_owned());
         let mut partitions = Vec::new();

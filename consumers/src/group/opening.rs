@@ -79,6 +79,8 @@ async fn claim_in<W: Work>(
 ) -> Result<Model, NotOpened> {
     migrations::verify(db).await.map_err(|error| match error {
         MigrationError::Database(error) => failed(&error),
+        // Somebody is migrating, or will: nobody is told to stop for good by a look at the wrong moment.
+        behind @ MigrationError::Behind { .. } => NotOpened::Outage(behind.to_string()),
         other => NotOpened::Stop(other.to_string()),
     })?;
     let key = key::<W>(config, partition);

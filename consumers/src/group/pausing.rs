@@ -179,8 +179,7 @@ impl<W: Work> Group<W> {
     }
 
     /// In how much of its time a partition may work, in percent.
-    pub(super) fn percent(&self, partition: i32) -> u32 {
-        let wanted = self.wanted.as_ref();
+    pub(super) fn percent(wanted: Option<&State>, partition: i32) -> u32 {
         wanted.map_or(100, |wanted| wanted.percent(W::GROUP, W::SOURCE.base_name(), partition, now_ms()))
     }
 
@@ -198,12 +197,11 @@ impl<W: Work> Group<W> {
 
     /// Puts down what `control.acks` is to say.
     pub(super) fn tell_report(&self) {
-        let next_offsets = self.status.lock().next_offsets.clone();
-        let stopped = self.status.lock().stopped.clone();
+        let mut status = self.status.lock();
         let at = |(partition, owned): (&i32, &super::ownership::Owned<W>)| {
             let state = owned.flow();
-            let committed = next_offsets.get(partition).copied();
-            let reason = stopped.get(partition).cloned();
+            let committed = status.next_offsets.get(partition).copied();
+            let reason = status.stopped.get(partition).cloned();
             (*partition, PartitionReport { state, committed, reason })
         };
         let partitions: BTreeMap<i32, PartitionReport> = self.owned.iter().map(at).collect();
@@ -211,11 +209,10 @@ impl<W: Work> Group<W> {
             topic: W::SOURCE.base_name().to_owned(),
             applied: self.wanted.as_ref().map_or(0, |wanted| wanted.next()),
             partitions,
-            held: self.status.lock().held.clone(),
+            held: status.held.clone(),
             batch_records: self.batch_records(),
             ..GroupReport::default()
         };
-        let mut status = self.status.lock();
         let is_news = status.report.is_news(&report);
         status.report = report;
         drop(status);

@@ -74,7 +74,7 @@ pub trait Work: Send + Sync + Sized + 'static {
     /// What it reads.
     const SOURCE: Source;
     /// What a batch changes in the tables.
-    type Change: Clone + Send + Sync;
+    type Change: Send + Sync;
 
     /// Checks a claimed place against the log, and begins there.
     fn open(config: &Config, place: &Model) -> impl Future<Output = Result<Self, NotOpened>> + Send;
@@ -93,7 +93,7 @@ pub trait Work: Send + Sync + Sized + 'static {
     /// Writes the changes of a batch, sorted by primary key.
     fn write(
         transaction: &DatabaseTransaction,
-        changes: Vec<Self::Change>,
+        changes: &[Self::Change],
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
 
     /// Drops what only the last batch needed.

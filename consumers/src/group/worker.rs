@@ -85,7 +85,7 @@ impl<W: Work> Worker<W> {
         let progress = self.work.progress();
         let next = progress.next_offset;
         if next > self.expected.next_offset {
-            match self.commit(progress, changes, stop).await {
+            match self.commit(progress, &changes, stop).await {
                 Ok(()) => {}
                 Err(NotCommitted::Lost) => return Finished::Lost,
                 Err(NotCommitted::Stopped) => return Finished::RolledBack,
@@ -102,12 +102,12 @@ impl<W: Work> Worker<W> {
     async fn commit(
         &self,
         progress: Progress,
-        changes: Vec<W::Change>,
+        changes: &[W::Change],
         stop: &CancellationToken,
     ) -> Result<(), NotCommitted> {
         let mut pause = limits::RETRY_PAUSE;
         for attempt in 1.. {
-            let result = self.try_commit(&progress, changes.clone(), stop).await;
+            let result = self.try_commit(&progress, changes, stop).await;
             let again = match &result {
                 Err(NotCommitted::Database(error)) => Failure::of(error) == Failure::Retry,
                 _ => false,
@@ -125,7 +125,7 @@ impl<W: Work> Worker<W> {
     async fn try_commit(
         &self,
         progress: &Progress,
-        changes: Vec<W::Change>,
+        changes: &[W::Change],
         stop: &CancellationToken,
     ) -> Result<(), NotCommitted> {
         let waited = Instant::now();

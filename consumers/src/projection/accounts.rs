@@ -5,7 +5,7 @@ use domain::{
     Scope,
     accounts::{AccountChange, AccountKey, Accounts, UserRow},
 };
-use migrations::entity::{Bytes, users};
+use migrations::entity::{Bytes, Numbered, users};
 use schemas::{AccountId, EmailHmac, Record, UserId};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl Projection for Accounts {
         }
         let mut rows = Vec::new();
         if !ids.is_empty() {
-            rows.extend(users::find_by_ids(db, &ids).await?);
+            rows.extend(users::Entity::find_by_ids(db, &ids).await?);
         }
         if !hmacs.is_empty() {
             rows.extend(users::find_by_email_hmacs(db, &hmacs).await?);
@@ -51,17 +51,17 @@ impl Projection for Accounts {
         Ok(())
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<AccountChange>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[AccountChange]) -> Result<(), DbErr> {
         let mut fresh: BTreeMap<UserId, UserRow> = BTreeMap::new();
         let mut erased = Vec::new();
         for change in changes {
             match change {
                 AccountChange::Registered(row) => {
-                    fresh.insert(row.user_id, row);
+                    fresh.insert(row.user_id, row.clone());
                 }
-                AccountChange::Erased { user_id, at_ms } => match fresh.get_mut(&user_id) {
-                    Some(row) => (row.email, row.erased_at_ms) = (None, Some(at_ms)),
-                    None => erased.push((user_id, at_ms)),
+                AccountChange::Erased { user_id, at_ms } => match fresh.get_mut(user_id) {
+                    Some(row) => (row.email, row.erased_at_ms) = (None, Some(*at_ms)),
+                    None => erased.push((*user_id, *at_ms)),
                 },
             }
         }

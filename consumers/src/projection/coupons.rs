@@ -5,7 +5,7 @@ use domain::{
     Scope,
     coupons::{Coupon, CouponChange, CouponKey, CouponTerms, Coupons, Won},
 };
-use migrations::entity::{campaigns, coupons, user_coupons};
+use migrations::entity::{Numbered, campaigns, coupons, user_coupons};
 use schemas::{CouponId, Record, UserId};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use std::{
@@ -43,7 +43,7 @@ impl Projection for Coupons {
             }
         }
         if !ids.is_empty() {
-            let found = coupons::find_by_ids(db, &ids).await?;
+            let found = coupons::Entity::find_by_ids(db, &ids).await?;
             let mut found: HashMap<u64, Coupon> = found.into_iter().filter_map(coupon_of).collect();
             for id in ids.into_iter().filter_map(CouponId::new) {
                 self.load_coupon(id, found.remove(&id.get()));
@@ -69,7 +69,7 @@ impl Projection for Coupons {
         Ok(())
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<CouponChange>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[CouponChange]) -> Result<(), DbErr> {
         let mut rows: BTreeMap<CouponId, Coupon> = BTreeMap::new();
         let mut issued: BTreeMap<u64, u64> = BTreeMap::new();
         let mut pointers: BTreeMap<Arc<str>, CouponId> = BTreeMap::new();
@@ -77,14 +77,14 @@ impl Projection for Coupons {
         for change in changes {
             match change {
                 CouponChange::Coupon(id, coupon) => {
-                    rows.insert(id, coupon);
+                    rows.insert(*id, coupon.clone());
                 }
                 CouponChange::Won { won, at_ms } => {
                     issued.insert(won.coupon_id.into(), won.number.into());
-                    claims.push(claim_of(&won, at_ms));
+                    claims.push(claim_of(won, *at_ms));
                 }
                 CouponChange::Campaign { campaign, coupon_id } => {
-                    pointers.insert(campaign, coupon_id);
+                    pointers.insert(campaign.clone(), *coupon_id);
                 }
             }
         }

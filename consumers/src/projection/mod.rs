@@ -30,7 +30,7 @@ pub trait Projection: State + Send + Sync + Sized + 'static {
     /// Writes the changes of a batch, sorted by primary key.
     fn write(
         transaction: &DatabaseTransaction,
-        changes: Vec<Self::Change>,
+        changes: &[Self::Change],
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
 
     /// Drops what only the last batch needed.

@@ -4,7 +4,7 @@
 use crate::{
     patience::until_true,
     records::{claim, fresh, open},
-    world::{World, in_world_on},
+    world::{World, in_world, in_world_on},
 };
 use schemas::Topic;
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -78,6 +78,23 @@ async fn a_row_locked_beyond_the_lock_wait_timeout_is_tried_again() -> anyhow::R
         let place = world.place(Topic::Coupon, 0).await?;
         assert_eq!(place.map(|place| place.epoch), Some(1), "it was not even opened again");
         assert_eq!(process.not_ready().await?, None);
+        process.stop().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_are_not_there_yet_are_waited_for() -> anyhow::Result<()> {
+    in_world(async |world| {
+        world.append(&[open(fresh(), 1, 1_000)]).await?;
+        world.sql("RENAME TABLE seaql_migrations TO hidden").await?;
+        let process = world.start().await?;
+        let reason = process.until_not_ready("run `consumers init`").await?;
+        assert!(reason.contains("holds"), "it stopped for good: {reason}");
+        world.sql("RENAME TABLE hidden TO seaql_migrations").await?;
+        until_true("it is ready", async || Ok(process.not_ready().await?.is_none())).await?;
+        world.until_applied(Topic::Coupon, 0, 2).await?;
+        world.clean_audit().await?;
         process.stop().await
     })
     .await

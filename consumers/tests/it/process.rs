@@ -1,7 +1,7 @@
 //! The production process inside the test: on port 0, ended by the test.
 
 use crate::{
-    patience::{until, within_patience},
+    patience::{until, until_true, within_patience},
     world::World,
 };
 use chassis::{serve, shutdown::CancellationToken};
@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 /// A process that runs; one that is dropped is told to end.
 pub(crate) struct Process {
     pub(crate) url: String,
+    instance: String,
     token: String,
     shutdown: CancellationToken,
     running: JoinHandle<anyhow::Result<()>>,
@@ -36,7 +37,7 @@ impl World {
         let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let url = format!("http://{}", listener.local_addr()?);
         let (shutdown, alive) = (self.shutdown.child_token(), self.alive.clone());
-        let token = config.admin_token.clone();
+        let (instance, token) = (config.instance.clone(), config.admin_token.clone());
         let app = App::build(config, None).await?;
         let own = shutdown.clone();
         let running = tokio::spawn(async move {
@@ -44,7 +45,7 @@ impl World {
             drop(alive);
             ended
         });
-        Ok(Process { url, token, shutdown, running })
+        Ok(Process { url, instance, token, shutdown, running })
     }
 
     /// Starts a process and waits until it has opened every partition.
@@ -103,6 +104,29 @@ impl Process {
     pub(crate) async fn until_it_owns(&self, partitions: i32) -> anyhow::Result<()> {
         let what = format!("{partitions} partitions are open");
         until(&what, async || Ok((self.owns().await? == partitions).then_some(()))).await
+    }
+
+    /// Waits until it has said in `control.acks` the same as before once more, as it does now and then: it goes on, and
+    /// nothing has changed.
+    pub(crate) async fn until_it_repeats_itself(&self) -> anyhow::Result<()> {
+        let mut before = self.reported().await?;
+        until_true("a report without news", async || {
+            let now = self.reported().await?;
+            let repeated = now.0 > before.0 && now.1 == before.1;
+            before = now;
+            Ok(repeated)
+        })
+        .await
+    }
+
+    /// When it said last in `control.acks` what it does, and what it said.
+    async fn reported(&self) -> anyhow::Result<(Option<i64>, Value)> {
+        let (_, mut seen) = self.get("/admin/consumers", true).await?;
+        let reports = seen["instances"].as_array_mut().into_iter().flatten();
+        let own = reports.map(Value::take).find(|report| report["instance"] == *self.instance);
+        let mut own = own.unwrap_or_default();
+        let at_ms = own.get_mut("at_ms").map(Value::take);
+        Ok((at_ms.and_then(|at_ms| at_ms.as_i64()), own))
     }
 
     /// Ends it in good order.

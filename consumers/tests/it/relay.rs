@@ -15,7 +15,7 @@ use consumers::{
 use migrations::entity::outbox;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use schemas::{Fact, FactTopic, facts::*};
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Users that pay in turn; those of even id have no money.
 const USERS: i64 = 11;
@@ -33,6 +33,21 @@ async fn start(world: &World) -> anyhow::Result<Process> {
     let process = world.start_with(shop_only(world)).await?;
     process.until_it_owns(1).await?;
     Ok(process)
+}
+
+/// An open shop with its first paid orders, and a process that has told of them.
+async fn start_with_orders(world: &World, orders: i64) -> anyhow::Result<Process> {
+    paying::open_shop(world, USERS).await?;
+    paying::order_and_pay(world, 1..=orders, user_of).await?;
+    let process = start(world).await?;
+    until_the_outbox_is_empty(world).await?;
+    Ok(process)
+}
+
+/// These orders more are placed, paid and told.
+async fn tell_of(world: &World, orders: RangeInclusive<i64>) -> anyhow::Result<()> {
+    paying::order_and_pay(world, orders, user_of).await?;
+    until_the_outbox_is_empty(world).await
 }
 
 async fn until_the_outbox_is_empty(world: &World) -> anyhow::Result<()> {
@@ -120,13 +135,9 @@ async fn assert_told_once(world: &World, orders: i64) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_decided_payment_is_told_once_and_in_order() -> anyhow::Result<()> {
     in_world(async |world| {
-        paying::open_shop(world, USERS).await?;
-        paying::order_and_pay(world, 1..=40, user_of).await?;
-        let process = start(world).await?;
-        until_the_outbox_is_empty(world).await?;
+        let process = start_with_orders(world, 40).await?;
         assert_told_once(world, 40).await?;
-        paying::order_and_pay(world, 41..=60, user_of).await?;
-        until_the_outbox_is_empty(world).await?;
+        tell_of(world, 41..=60).await?;
         assert_told_once(world, 60).await?;
         let (_, health) = process.get("/health", false).await?;
         assert_eq!((&health["relay"]["running"], &health["relay"]["error"]), (&true.into(), &().into()));
@@ -139,21 +150,15 @@ async fn every_decided_payment_is_told_once_and_in_order() -> anyhow::Result<()>
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_emptied_or_set_back_publishes_nothing_twice() -> anyhow::Result<()> {
     in_world(async |world| {
-        paying::open_shop(world, USERS).await?;
-        paying::order_and_pay(world, 1..=20, user_of).await?;
-        let process = start(world).await?;
-        until_the_outbox_is_empty(world).await?;
+        let process = start_with_orders(world, 20).await?;
         world.keep_copy().await?;
-        paying::order_and_pay(world, 21..=40, user_of).await?;
-        until_the_outbox_is_empty(world).await?;
+        tell_of(world, 21..=40).await?;
         // Under a process that runs: it notices with the next record.
         world.put_back_copy().await?;
-        paying::order_and_pay(world, 41..=42, user_of).await?;
-        until_the_outbox_is_empty(world).await?;
+        tell_of(world, 41..=42).await?;
         assert_told_once(world, 42).await?;
         world.empty().await?;
-        paying::order_and_pay(world, 43..=44, user_of).await?;
-        until_the_outbox_is_empty(world).await?;
+        tell_of(world, 43..=44).await?;
         assert_told_once(world, 44).await?;
         assert_eq!(process.not_ready().await?, None);
         process.stop().await?;
@@ -223,10 +228,7 @@ async fn of_two_relays_the_former_publishes_nothing_any_more() -> anyhow::Result
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_that_is_fenced_while_it_owns_the_partition_ends_its_process() -> anyhow::Result<()> {
     in_world(async |world| {
-        paying::open_shop(world, USERS).await?;
-        paying::order_and_pay(world, 1..=5, user_of).await?;
-        let process = start(world).await?;
-        until_the_outbox_is_empty(world).await?;
+        let process = start_with_orders(world, 5).await?;
         let _other = publisher(world).await?;
         paying::order_and_pay(world, 6..=10, user_of).await?;
         let reason = process.its_end().await?;
@@ -240,6 +242,11 @@ async fn a_relay_that_is_fenced_while_it_owns_the_partition_ends_its_process() -
     .await
 }
 
+fn requested(source_offset: i64, order_id: i64, redriven: bool) -> Fact {
+    let (user_id, total, discount, paid, at_ms) = (1, 1, 0, 1, 1);
+    DispatchRequested { source_offset, order_id, user_id, total, discount, paid, at_ms, redriven }.into()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_relay_left_unfinished_is_never_seen() -> anyhow::Result<()> {
     in_world(async |world| {
@@ -251,17 +258,7 @@ async fn what_a_killed_relay_left_unfinished_is_never_seen() -> anyhow::Result<(
         let mut settings = kafka::producer(&world.config.kafka, "killed", 0, limits);
         settings.set("transactional.id", id).set("transaction.timeout.ms", "10000");
         let mut payload = Vec::new();
-        let unfinished = DispatchRequested {
-            source_offset: 99,
-            order_id: 1,
-            user_id: 1,
-            total: 1,
-            discount: 0,
-            paid: 1,
-            at_ms: 1,
-            redriven: false,
-        };
-        world.fact_codec().await?.encode(&unfinished.into(), &mut payload)?;
+        world.fact_codec().await?.encode(&requested(99, 1, false), &mut payload)?;
         let topic = FactTopic::ExternalPlatform.name(&world.config.topic_prefix);
         let killed = tokio::task::spawn_blocking(move || -> anyhow::Result<FutureProducer> {
             let producer: FutureProducer = settings.create()?;
@@ -287,19 +284,6 @@ async fn what_a_killed_relay_left_unfinished_is_never_seen() -> anyhow::Result<(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_position_is_the_newest_one_behind_any_number_of_other_facts() -> anyhow::Result<()> {
     in_world(async |world| {
-        let requested = |source_offset, order_id, redriven| {
-            let (user_id, total, discount, paid, at_ms) = (1, 1, 0, 1, 1);
-            Fact::from(DispatchRequested {
-                source_offset,
-                order_id,
-                user_id,
-                total,
-                discount,
-                paid,
-                at_ms,
-                redriven,
-            })
-        };
         let delivered = |order_id| DispatchDelivered { order_id, attempts: 1, at_ms: 1 }.into();
         let failed =
             |order_id| DispatchFailed { order_id, attempts: 8, reason: "HTTP 500".into(), at_ms: 1 }.into();

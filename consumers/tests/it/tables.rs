@@ -2,8 +2,8 @@
 
 use crate::world::World;
 use migrations::entity::{
-    balance_logs, balances, campaigns, coupon_redemptions, coupons, order_items, orders, product_options,
-    products, projection_offset, user_coupons, users,
+    Numbered, balance_logs, balances, campaigns, coupon_redemptions, coupons, order_items, orders,
+    product_options, products, projection_offset, user_coupons, users,
 };
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryOrder, Statement, TransactionTrait};
 
@@ -37,13 +37,13 @@ impl World {
     async fn shop_rows(&self) -> anyhow::Result<ShopRows> {
         let db = &self.db;
         Ok(ShopRows {
-            products: products::page(db, 0, ALL).await?,
-            options: product_options::page(db, 0, ALL).await?,
-            orders: orders::page(db, 0, ALL).await?,
-            items: order_items::page(db, 0, ALL).await?,
-            redemptions: coupon_redemptions::page(db, 0, ALL).await?,
-            balances: balances::page(db, 0, ALL).await?,
-            logs: balance_logs::page(db, 0, ALL).await?,
+            products: products::Entity::page(db, 0, ALL).await?,
+            options: product_options::Entity::page(db, 0, ALL).await?,
+            orders: orders::Entity::page(db, 0, ALL).await?,
+            items: order_items::Entity::page(db, 0, ALL).await?,
+            redemptions: coupon_redemptions::Entity::page(db, 0, ALL).await?,
+            balances: balances::Entity::page(db, 0, ALL).await?,
+            logs: balance_logs::Entity::page(db, 0, ALL).await?,
         })
     }
 
@@ -53,10 +53,10 @@ impl World {
         let places = projection_offset::Entity::find().order_by_asc(Column::Topic);
         let places = places.order_by_asc(Column::PartitionId).all(&self.db).await?;
         Ok(Rows {
-            users: users::page(&self.db, 0, ALL).await?,
+            users: users::Entity::page(&self.db, 0, ALL).await?,
             coupons: coupons::all(&self.db).await?,
             campaigns: campaigns::all(&self.db).await?,
-            claims: user_coupons::page(&self.db, 0, ALL).await?,
+            claims: user_coupons::Entity::page(&self.db, 0, ALL).await?,
             shop: self.shop_rows().await?,
             places: places.into_iter().map(|p| (p.topic.clone(), p.partition_id, p.progress())).collect(),
         })

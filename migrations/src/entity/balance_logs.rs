@@ -118,11 +118,3 @@ pub async fn page_of_user<C: ConnectionTrait>(
 pub async fn count_of_user<C: ConnectionTrait>(db: &C, user_id: u64, filter: Filter) -> Result<u64, DbErr> {
     of_user(user_id, filter).count(db).await
 }
-
-/// At most `limit` changes with an id above `after_id`, sorted by id. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Id.gt(after_id)).order_by_asc(Column::Id).limit(limit).all(db).await
-}

@@ -1,8 +1,8 @@
 //! Table `balances`: one row per user whose balance was ever touched; all others have the opening balance.
 
 use crate::bulk::{self, Row, StateRow};
+use sea_orm::Value;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, Value};
 
 /// A user's balance.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -45,26 +45,4 @@ impl StateRow for Model {
 /// 3819 if one is 2^53 or more.
 pub async fn upsert_many<C: ConnectionTrait>(db: &C, rows: &[Model]) -> Result<(), DbErr> {
     bulk::upsert(db, rows).await
-}
-
-/// The balances of these users, of those that were ever touched, sorted by user.
-///
-/// # Errors
-/// The database's own.
-pub async fn find_by_ids<C: ConnectionTrait>(db: &C, user_ids: &[u64]) -> Result<Vec<Model>, DbErr> {
-    let mut found = Vec::with_capacity(user_ids.len());
-    for list in bulk::lookups(user_ids.to_vec()) {
-        let rows = Entity::find().filter(Column::UserId.is_in(list));
-        found.extend(rows.order_by_asc(Column::UserId).all(db).await?);
-    }
-    Ok(found)
-}
-
-/// At most `limit` balances of users above `after_id`, sorted by user. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    let rows = Entity::find().filter(Column::UserId.gt(after_id));
-    rows.order_by_asc(Column::UserId).limit(limit).all(db).await
 }

@@ -2,8 +2,8 @@
 //! changed.
 
 use crate::bulk::{self, Row};
+use sea_orm::Value;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, Value};
 
 /// A coupon that was redeemed.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -46,26 +46,4 @@ impl Row for Model {
 /// 1062 if the coupon, or another one with this order, was redeemed before.
 pub async fn insert_many<C: ConnectionTrait>(db: &C, rows: &[Model]) -> Result<(), DbErr> {
     bulk::insert(db, rows).await
-}
-
-/// The redemptions of these coupons, sorted by coupon.
-///
-/// # Errors
-/// The database's own.
-pub async fn find_by_ids<C: ConnectionTrait>(db: &C, user_coupon_ids: &[u64]) -> Result<Vec<Model>, DbErr> {
-    let mut found = Vec::new();
-    for list in bulk::lookups(user_coupon_ids.to_vec()) {
-        let rows = Entity::find().filter(Column::UserCouponId.is_in(list));
-        found.extend(rows.order_by_asc(Column::UserCouponId).all(db).await?);
-    }
-    Ok(found)
-}
-
-/// At most `limit` redemptions of coupons above `after_id`, sorted by coupon. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    let rows = Entity::find().filter(Column::UserCouponId.gt(after_id));
-    rows.order_by_asc(Column::UserCouponId).limit(limit).all(db).await
 }

@@ -95,18 +95,6 @@ pub async fn set_issued<C: ConnectionTrait>(db: &C, issued: &[(u64, u64)]) -> Re
     Ok(matched)
 }
 
-/// The coupons of these ids that exist, sorted by id.
-///
-/// # Errors
-/// The database's own.
-pub async fn find_by_ids<C: ConnectionTrait>(db: &C, ids: &[u64]) -> Result<Vec<Model>, DbErr> {
-    let mut found = Vec::with_capacity(ids.len());
-    for list in bulk::lookups(ids.to_vec()) {
-        found.extend(Entity::find().filter(Column::Id.is_in(list)).order_by_asc(Column::Id).all(db).await?);
-    }
-    Ok(found)
-}
-
 /// All coupons, sorted by id.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod campaigns;
 pub mod coupon_redemptions;
 pub mod coupons;
 pub mod external_dispatches;
+mod numbered;
 pub mod order_items;
 pub mod orders;
 pub mod outbox;
@@ -20,3 +21,4 @@ pub mod user_coupons;
 pub mod users;
 
 pub use bytes::Bytes;
+pub use numbered::Numbered;

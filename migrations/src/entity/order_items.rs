@@ -2,7 +2,7 @@
 
 use crate::bulk::{self, Row};
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, QueryOrder, QuerySelect, Value};
+use sea_orm::{Condition, QueryOrder, Value};
 
 /// Ids kept for the lines of one order: `id = order_id * 128 + i`, so no index but the primary key is needed.
 pub const IDS_PER_ORDER: u64 = 128;
@@ -80,12 +80,4 @@ pub async fn of_orders<C: ConnectionTrait>(db: &C, order_ids: &[u64]) -> Result<
         found.extend(Entity::find().filter(ranges).order_by_asc(Column::Id).all(db).await?);
     }
     Ok(found)
-}
-
-/// At most `limit` lines with an id above `after_id`, sorted by id. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Id.gt(after_id)).order_by_asc(Column::Id).limit(limit).all(db).await
 }

@@ -141,18 +141,6 @@ pub async fn close<C: ConnectionTrait>(db: &C, closings: &[Closing]) -> Result<u
     Ok(matched)
 }
 
-/// The orders of these ids that exist, sorted by id.
-///
-/// # Errors
-/// The database's own.
-pub async fn find_by_ids<C: ConnectionTrait>(db: &C, ids: &[u64]) -> Result<Vec<Model>, DbErr> {
-    let mut found = Vec::with_capacity(ids.len());
-    for list in bulk::lookups(ids.to_vec()) {
-        found.extend(Entity::find().filter(Column::Id.is_in(list)).order_by_asc(Column::Id).all(db).await?);
-    }
-    Ok(found)
-}
-
 /// An order with its lines.
 ///
 /// # Errors
@@ -223,12 +211,4 @@ pub async fn with_items<C: ConnectionTrait>(db: &C, orders: Vec<Model>) -> Resul
         .map(|order| (items_of(order.id), order))
         .map(|(items, order)| (order, items))
         .collect())
-}
-
-/// At most `limit` orders with an id above `after_id`, sorted by id. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Id.gt(after_id)).order_by_asc(Column::Id).limit(limit).all(db).await
 }

@@ -2,7 +2,7 @@
 
 use crate::bulk::{self, Row};
 use sea_orm::entity::prelude::*;
-use sea_orm::{DbBackend, QueryOrder, QuerySelect, Statement, Value};
+use sea_orm::{DbBackend, Statement, Value};
 
 /// The longest color and the longest size, in characters.
 pub const LABEL_MAX_CHARS: usize = 64;
@@ -116,33 +116,4 @@ pub async fn set_levels<C: ConnectionTrait>(db: &C, levels: &[Levels]) -> Result
         matched += done.rows_affected();
     }
     Ok(matched)
-}
-
-/// The options of these ids that exist, sorted by id.
-///
-/// # Errors
-/// The database's own.
-pub async fn find_by_ids<C: ConnectionTrait>(db: &C, ids: &[u64]) -> Result<Vec<Model>, DbErr> {
-    let mut found = Vec::with_capacity(ids.len());
-    for list in bulk::lookups(ids.to_vec()) {
-        found.extend(Entity::find().filter(Column::Id.is_in(list)).order_by_asc(Column::Id).all(db).await?);
-    }
-    Ok(found)
-}
-
-/// The largest id; 0 where there is none.
-///
-/// # Errors
-/// The database's own.
-pub async fn last_id<C: ConnectionTrait>(db: &C) -> Result<u64, DbErr> {
-    let last = Entity::find().select_only().column_as(Column::Id.max(), "last");
-    Ok(last.into_tuple::<Option<u64>>().one(db).await?.flatten().unwrap_or_default())
-}
-
-/// At most `limit` options with an id above `after_id`, sorted by id. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Id.gt(after_id)).order_by_asc(Column::Id).limit(limit).all(db).await
 }

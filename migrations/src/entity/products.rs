@@ -1,8 +1,8 @@
 //! Table `products`: one row per product. A row is a fact: it is inserted once and never changed.
 
 use crate::bulk::{self, Row};
+use sea_orm::Value;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, Value};
 
 /// The longest name, in characters.
 pub const NAME_MAX_CHARS: usize = 255;
@@ -67,33 +67,4 @@ impl Row for Model {
 /// 1062 if an id is there already.
 pub async fn insert_many<C: ConnectionTrait>(db: &C, rows: &[Model]) -> Result<(), DbErr> {
     bulk::insert(db, rows).await
-}
-
-/// The products of these ids that exist, sorted by id.
-///
-/// # Errors
-/// The database's own.
-pub async fn find_by_ids<C: ConnectionTrait>(db: &C, ids: &[u64]) -> Result<Vec<Model>, DbErr> {
-    let mut found = Vec::with_capacity(ids.len());
-    for list in bulk::lookups(ids.to_vec()) {
-        found.extend(Entity::find().filter(Column::Id.is_in(list)).order_by_asc(Column::Id).all(db).await?);
-    }
-    Ok(found)
-}
-
-/// The largest id; 0 where there is none.
-///
-/// # Errors
-/// The database's own.
-pub async fn last_id<C: ConnectionTrait>(db: &C) -> Result<u64, DbErr> {
-    let last = Entity::find().select_only().column_as(Column::Id.max(), "last");
-    Ok(last.into_tuple::<Option<u64>>().one(db).await?.flatten().unwrap_or_default())
-}
-
-/// At most `limit` products with an id above `after_id`, sorted by id. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Id.gt(after_id)).order_by_asc(Column::Id).limit(limit).all(db).await
 }

@@ -1,8 +1,8 @@
 //! Table `user_coupons`: one row per winner. A row is a fact: it is inserted once and never changed.
 
 use crate::bulk::{self, Row};
+use sea_orm::Value;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, Value};
 
 /// A coupon that a user won.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -72,12 +72,4 @@ pub async fn find_claims<C: ConnectionTrait>(db: &C, claims: &[(u64, u64)]) -> R
         }
     }
     Ok(found)
-}
-
-/// At most `limit` winners with an id above `after_id`, sorted by id. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Id.gt(after_id)).order_by_asc(Column::Id).limit(limit).all(db).await
 }

@@ -2,8 +2,8 @@
 
 use super::Bytes;
 use crate::bulk::{self, Row};
+use sea_orm::Value;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, Value};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -57,18 +57,6 @@ pub async fn insert_many<C: ConnectionTrait>(db: &C, rows: &[Model]) -> Result<(
     bulk::insert(db, rows).await
 }
 
-/// The users of these ids that exist, sorted by id.
-///
-/// # Errors
-/// The database's own.
-pub async fn find_by_ids<C: ConnectionTrait>(db: &C, ids: &[u64]) -> Result<Vec<Model>, DbErr> {
-    let mut found = Vec::with_capacity(ids.len());
-    for list in bulk::lookups(ids.to_vec()) {
-        found.extend(Entity::find().filter(Column::Id.is_in(list)).order_by_asc(Column::Id).all(db).await?);
-    }
-    Ok(found)
-}
-
 /// The users of these e-mails that exist, in no order.
 ///
 /// # Errors
@@ -97,12 +85,4 @@ pub async fn erase<C: ConnectionTrait>(db: &C, id: u64, at_ms: i64) -> Result<bo
         .exec(db)
         .await?;
     Ok(erased.rows_affected == 1)
-}
-
-/// At most `limit` users with an id above `after_id`, sorted by id. Start with 0; an empty page is the end.
-///
-/// # Errors
-/// The database's own.
-pub async fn page<C: ConnectionTrait>(db: &C, after_id: u64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::Id.gt(after_id)).order_by_asc(Column::Id).limit(limit).all(db).await
 }

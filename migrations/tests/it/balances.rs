@@ -2,6 +2,7 @@
 
 use crate::server::{assert_refused, in_schema};
 use migrations::entity::{
+    Numbered,
     balance_logs::{self, CHARGE, Filter, PAYMENT, SET},
     balances,
 };
@@ -34,9 +35,9 @@ async fn a_newer_balance_replaces_an_older_one() {
         balances::upsert_many(&db, &rows[..300]).await.unwrap();
         rows.iter_mut().for_each(|row| row.balance /= row.user_id);
         balances::upsert_many(&db, &rows).await.unwrap();
-        assert_eq!(balances::page(&db, 0, 1_000).await.unwrap(), rows);
-        assert_eq!(balances::page(&db, 597, 2).await.unwrap(), rows[597..599]);
-        let found = balances::find_by_ids(&db, &[9, 3, 3, 7_000]).await.unwrap();
+        assert_eq!(balances::Entity::page(&db, 0, 1_000).await.unwrap(), rows);
+        assert_eq!(balances::Entity::page(&db, 597, 2).await.unwrap(), rows[597..599]);
+        let found = balances::Entity::find_by_ids(&db, &[9, 3, 3, 7_000]).await.unwrap();
         assert_eq!(found, [rows[2].clone(), rows[8].clone()]);
         let rich = balances::Model { user_id: 5, balance: MAX_AMOUNT + 1 };
         assert_refused(balances::upsert_many(&db, &[rich]).await, 3819);
@@ -49,7 +50,7 @@ async fn a_users_changes_are_filtered_counted_and_paged_newest_first() {
     in_schema(|db| async move {
         let rows: Vec<_> = (0..900).map(change).collect();
         balance_logs::insert_many(&db, &rows).await.unwrap();
-        assert_eq!(balance_logs::page(&db, rows[9].id, 3).await.unwrap(), rows[10..13]);
+        assert_eq!(balance_logs::Entity::page(&db, rows[9].id, 3).await.unwrap(), rows[10..13]);
         let none = Filter::default();
         for filter in [
             none,

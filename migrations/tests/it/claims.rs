@@ -1,7 +1,7 @@
 //! Table `user_coupons`.
 
 use crate::server::{assert_refused, in_schema};
-use migrations::entity::user_coupons;
+use migrations::entity::{Numbered, user_coupons};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 
 fn won(coupon_id: u64, number: u64, user_id: u64) -> user_coupons::Model {
@@ -28,8 +28,8 @@ async fn claims_are_found_by_coupon_and_user() {
         assert_eq!(found, rows[..800]);
         assert_eq!(user_coupons::find_claims(&db, &[(2, 7), (2, 6), (2, 7)]).await.unwrap(), [won(2, 1, 7)]);
         assert_eq!(user_coupons::find_claims(&db, &[]).await.unwrap(), []);
-        assert_eq!(user_coupons::page(&db, rows[799].id, 1000).await.unwrap(), rows[800..]);
-        assert_eq!(user_coupons::page(&db, 0, 500).await.unwrap(), rows[..500]);
+        assert_eq!(user_coupons::Entity::page(&db, rows[799].id, 1000).await.unwrap(), rows[800..]);
+        assert_eq!(user_coupons::Entity::page(&db, 0, 500).await.unwrap(), rows[..500]);
     })
     .await;
 }
@@ -46,7 +46,7 @@ async fn a_second_claim_is_refused_and_its_whole_transaction_with_it() {
         );
         tx.rollback().await.unwrap();
         assert_refused(user_coupons::insert_many(&db, &[won(1, 1, 10)]).await, 1062);
-        assert_eq!(user_coupons::page(&db, 0, 10).await.unwrap(), [won(1, 1, 9)]);
+        assert_eq!(user_coupons::Entity::page(&db, 0, 10).await.unwrap(), [won(1, 1, 9)]);
     })
     .await;
 }

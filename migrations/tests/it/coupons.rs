@@ -1,7 +1,7 @@
 //! Tables `coupons` and `campaigns`.
 
 use crate::server::{assert_refused, in_schema};
-use migrations::entity::{campaigns, coupons};
+use migrations::entity::{Numbered, campaigns, coupons};
 use migrations::{Failure, mysql_error_code};
 
 fn coupon(id: u64) -> coupons::Model {
@@ -28,7 +28,7 @@ async fn a_newer_state_replaces_an_older_one() {
         coupons::upsert_many(&db, &rows).await.unwrap();
         assert_eq!(coupons::all(&db).await.unwrap(), rows);
         assert_eq!(
-            coupons::find_by_ids(&db, &[9, 3, 3, 7000]).await.unwrap(),
+            coupons::Entity::find_by_ids(&db, &[9, 3, 3, 7000]).await.unwrap(),
             [rows[2].clone(), rows[8].clone()]
         );
     })

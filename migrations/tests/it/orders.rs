@@ -2,7 +2,7 @@
 
 use crate::server::{assert_refused, in_schema};
 use migrations::entity::{
-    coupon_redemptions, order_items,
+    Numbered, coupon_redemptions, order_items,
     orders::{self, Closing, EXPIRED, PAID, PENDING},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -71,14 +71,18 @@ async fn pending_orders_are_closed_once_many_at_a_time() {
         for (row, closing) in rows.iter_mut().zip(closings.iter().rev()) {
             *row = closed(row.clone(), *closing);
         }
-        assert_eq!(orders::page(&db, 0, 1_000).await.unwrap(), rows);
+        assert_eq!(orders::Entity::page(&db, 0, 1_000).await.unwrap(), rows);
         assert_eq!(
             orders::close(&db, &[paid(3), expired(350), paid(9_999)]).await.unwrap(),
             1,
             "closed, open, unknown"
         );
         rows[349] = closed(rows[349].clone(), expired(350));
-        assert_eq!(orders::page(&db, 0, 1_000).await.unwrap(), rows, "what was closed stays as it was");
+        assert_eq!(
+            orders::Entity::page(&db, 0, 1_000).await.unwrap(),
+            rows,
+            "what was closed stays as it was"
+        );
         assert_eq!(orders::close(&db, &[]).await.unwrap(), 0);
     })
     .await;
@@ -103,11 +107,11 @@ async fn an_order_is_found_with_its_lines_and_a_users_orders_newest_first() {
         assert_eq!(of_status(PAID).await, [(second, items(2))]);
         assert_eq!(of_status(PENDING).await.len(), 9);
         let ids: Vec<u64> = (1..=600).rev().collect();
-        assert_eq!(orders::find_by_ids(&db, &ids[590..]).await.unwrap()[2..6], rows[2..6]);
+        assert_eq!(orders::Entity::find_by_ids(&db, &ids[590..]).await.unwrap()[2..6], rows[2..6]);
         let lines: Vec<_> = (1..=400).flat_map(items).collect();
         assert_eq!(order_items::of_orders(&db, &ids).await.unwrap(), lines);
         assert_eq!(order_items::of_orders(&db, &[]).await.unwrap(), []);
-        assert_eq!(order_items::page(&db, lines[9].id, 5).await.unwrap(), lines[10..15]);
+        assert_eq!(order_items::Entity::page(&db, lines[9].id, 5).await.unwrap(), lines[10..15]);
     })
     .await;
 }
@@ -195,7 +199,7 @@ async fn what_contradicts_itself_is_refused() {
         assert_refused(order_items::insert_many(&db, &[nothing]).await, 3819);
         order_items::insert_many(&db, std::slice::from_ref(&line)).await.unwrap();
         assert_refused(order_items::insert_many(&db, &[line]).await, 1062);
-        assert_eq!(orders::page(&db, 0, 9).await.unwrap(), [order(1), order(2)]);
+        assert_eq!(orders::Entity::page(&db, 0, 9).await.unwrap(), [order(1), order(2)]);
     })
     .await;
 }
@@ -216,8 +220,11 @@ async fn a_coupon_and_an_order_are_redeemed_once() {
         let second = coupon_redemptions::Model { order_id: 9, ..redeemed(301) };
         assert_refused(coupon_redemptions::insert_many(&db, &[second]).await, 1062);
         let ids: Vec<u64> = (250..=400).rev().map(|n| (1 << 32) + n).collect();
-        assert_eq!(coupon_redemptions::find_by_ids(&db, &ids).await.unwrap(), rows[249..]);
-        assert_eq!(coupon_redemptions::page(&db, rows[9].user_coupon_id, 3).await.unwrap(), rows[10..13]);
+        assert_eq!(coupon_redemptions::Entity::find_by_ids(&db, &ids).await.unwrap(), rows[249..]);
+        assert_eq!(
+            coupon_redemptions::Entity::page(&db, rows[9].user_coupon_id, 3).await.unwrap(),
+            rows[10..13]
+        );
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Tables `products` and `product_options`.
 
 use crate::server::{assert_refused, in_schema};
-use migrations::entity::{product_options, products};
+use migrations::entity::{Numbered, product_options, products};
 use migrations::{Failure, mysql_error_code};
 
 /// The largest amount there may be.
@@ -35,21 +35,21 @@ fn option(id: u64) -> product_options::Model {
 #[tokio::test]
 async fn products_and_options_come_back_as_they_went_in() {
     in_schema(|db| async move {
-        assert_eq!(products::last_id(&db).await.unwrap(), 0);
-        assert_eq!(product_options::last_id(&db).await.unwrap(), 0);
+        assert_eq!(products::Entity::last_id(&db).await.unwrap(), 0);
+        assert_eq!(product_options::Entity::last_id(&db).await.unwrap(), 0);
         // With descriptions of up to 3,000 bytes, so that statements are cut by their size too.
         let listed: Vec<_> = (1..=600).map(product).collect();
         let options: Vec<_> = (1..=1_200).map(option).collect();
         products::insert_many(&db, &listed).await.unwrap();
         product_options::insert_many(&db, &options).await.unwrap();
-        assert_eq!(products::last_id(&db).await.unwrap(), 600);
-        assert_eq!(product_options::last_id(&db).await.unwrap(), 1_200);
-        assert_eq!(products::page(&db, 0, 1_000).await.unwrap(), listed);
-        assert_eq!(product_options::page(&db, 200, 1_000).await.unwrap(), options[200..]);
+        assert_eq!(products::Entity::last_id(&db).await.unwrap(), 600);
+        assert_eq!(product_options::Entity::last_id(&db).await.unwrap(), 1_200);
+        assert_eq!(products::Entity::page(&db, 0, 1_000).await.unwrap(), listed);
+        assert_eq!(product_options::Entity::page(&db, 200, 1_000).await.unwrap(), options[200..]);
         let ids = [601, 9, 3, 3];
-        assert_eq!(products::find_by_ids(&db, &ids).await.unwrap(), [product(3), product(9)]);
+        assert_eq!(products::Entity::find_by_ids(&db, &ids).await.unwrap(), [product(3), product(9)]);
         assert_eq!(
-            product_options::find_by_ids(&db, &ids).await.unwrap(),
+            product_options::Entity::find_by_ids(&db, &ids).await.unwrap(),
             [option(3), option(9), option(601)]
         );
     })
@@ -68,7 +68,7 @@ async fn levels_are_set_for_many_at_once_and_missing_options_show() {
         let mut levels: Vec<_> = options[1..].iter().map(product_options::Model::levels).rev().collect();
         levels.push(option(7_000).levels());
         assert_eq!(product_options::set_levels(&db, &levels).await.unwrap(), 299);
-        assert_eq!(product_options::page(&db, 0, 1_000).await.unwrap(), options);
+        assert_eq!(product_options::Entity::page(&db, 0, 1_000).await.unwrap(), options);
         let same = product_options::set_levels(&db, &levels[..1]).await.unwrap();
         assert_eq!(same, 1, "matched, not changed");
     })
@@ -92,7 +92,7 @@ async fn levels_that_contradict_each_other_are_refused() {
             assert_refused(product_options::insert_many(&db, &[row]).await, 3819);
         }
         assert_refused(product_options::insert_many(&db, &[option(1)]).await, 1062);
-        assert_eq!(product_options::page(&db, 0, 9).await.unwrap(), [option(1)]);
+        assert_eq!(product_options::Entity::page(&db, 0, 9).await.unwrap(), [option(1)]);
     })
     .await;
 }
@@ -108,7 +108,7 @@ async fn the_longest_texts_fit_and_longer_ones_are_not_cut() {
             ..product(1)
         };
         products::insert_many(&db, std::slice::from_ref(&longest)).await.unwrap();
-        assert_eq!(products::page(&db, 0, 9).await.unwrap(), std::slice::from_ref(&longest));
+        assert_eq!(products::Entity::page(&db, 0, 9).await.unwrap(), std::slice::from_ref(&longest));
         let long = |text: &str| format!("{text}x");
         for too_long in [
             products::Model { id: 2, name: long(&longest.name), ..longest.clone() },
@@ -121,7 +121,7 @@ async fn the_longest_texts_fit_and_longer_ones_are_not_cut() {
         let label = letter.repeat(product_options::LABEL_MAX_CHARS);
         let labels = product_options::Model { color: label.clone(), size: label, ..option(1) };
         product_options::insert_many(&db, std::slice::from_ref(&labels)).await.unwrap();
-        assert_eq!(product_options::page(&db, 0, 9).await.unwrap(), [labels]);
+        assert_eq!(product_options::Entity::page(&db, 0, 9).await.unwrap(), [labels]);
         let dear = products::Model { price: MAX_AMOUNT + 1, ..product(3) };
         assert_refused(products::insert_many(&db, &[dear]).await, 3819);
         assert_refused(products::insert_many(&db, &[longest]).await, 1062);

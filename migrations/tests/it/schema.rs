@@ -3,7 +3,7 @@
 use crate::server::{in_empty_schema, in_schema};
 use migrations::bulk::Row;
 use migrations::entity::{
-    balance_logs, balances, campaigns, coupon_redemptions, coupons, order_items, orders, outbox,
+    Numbered, balance_logs, balances, campaigns, coupon_redemptions, coupons, order_items, orders, outbox,
     product_options, products, projection_offset, user_coupons, users,
 };
 use migrations::{Failure, MigrationError, Migrator, mysql_error_code, up, up_within, verify};
@@ -68,7 +68,7 @@ async fn a_version_left_half_done_by_a_crash_is_completed() {
         db.execute_unprepared("DROP TABLE user_coupons").await.unwrap();
         db.execute_unprepared("DELETE FROM seaql_migrations WHERE version LIKE '%_coupons'").await.unwrap();
         up(&db).await.unwrap();
-        assert_eq!(user_coupons::page(&db, 0, 1).await.unwrap(), []);
+        assert_eq!(user_coupons::Entity::page(&db, 0, 1).await.unwrap(), []);
     })
     .await;
 }
@@ -89,7 +89,7 @@ async fn down_drops_all_it_made() {
     in_schema(|db| async move {
         Migrator::down(&db, None).await.unwrap();
         assert!(matches!(verify(&db).await, Err(MigrationError::Behind { .. })));
-        let gone = users::page(&db, 0, 1).await.unwrap_err();
+        let gone = users::Entity::page(&db, 0, 1).await.unwrap_err();
         assert_eq!((mysql_error_code(&gone), Failure::of(&gone)), (Some(1146), Failure::Bug));
     })
     .await;

@@ -1,7 +1,7 @@
 //! Table `users`.
 
 use crate::server::{assert_refused, in_schema};
-use migrations::entity::{Bytes, users};
+use migrations::entity::{Bytes, Numbered, users};
 
 fn hmac(id: u64) -> Bytes<16> {
     Bytes(u128::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
@@ -27,7 +27,7 @@ async fn a_thousand_rows_come_back_as_they_went_in() {
         let mut ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
         ids.reverse();
         ids.push(123_456);
-        assert_eq!(users::find_by_ids(&db, &ids).await.unwrap(), rows);
+        assert_eq!(users::Entity::find_by_ids(&db, &ids).await.unwrap(), rows);
         let hmacs: Vec<_> = rows.iter().filter_map(|row| row.email_hmac).chain([hmac(123_456)]).collect();
         let mut found = users::find_by_email_hmacs(&db, &hmacs).await.unwrap();
         found.sort_by_key(|row| row.id);
@@ -35,7 +35,7 @@ async fn a_thousand_rows_come_back_as_they_went_in() {
 
         let (mut paged, mut after) = (Vec::new(), 0);
         while let Some(last) = {
-            let page = users::page(&db, after, 300).await.unwrap();
+            let page = users::Entity::page(&db, after, 300).await.unwrap();
             paged.extend(page);
             paged.last().map(|row: &users::Model| row.id).filter(|id| *id != after)
         } {
@@ -43,7 +43,7 @@ async fn a_thousand_rows_come_back_as_they_went_in() {
         }
         assert_eq!(paged, rows);
         users::insert_many(&db, &[]).await.unwrap();
-        assert_eq!(users::find_by_ids(&db, &[]).await.unwrap(), []);
+        assert_eq!(users::Entity::find_by_ids(&db, &[]).await.unwrap(), []);
     })
     .await;
 }
@@ -66,7 +66,7 @@ async fn an_id_or_an_email_is_taken_once_and_an_erased_email_is_free_again() {
         let found = users::find_by_email_hmacs(&db, &[hmac(1)]).await.unwrap();
         assert_eq!(found, [again]);
         let erased = users::Model { email_hmac: None, account: None, erased_at_ms: Some(77), ..user(1) };
-        assert_eq!(users::find_by_ids(&db, &[1]).await.unwrap(), [erased]);
+        assert_eq!(users::Entity::find_by_ids(&db, &[1]).await.unwrap(), [erased]);
     })
     .await;
 }

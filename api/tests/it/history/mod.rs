@@ -7,6 +7,7 @@ mod orders;
 
 use crate::{
     log::{self, random_prefix},
+    patience::until_true,
     server::Server,
 };
 use api::config::{Config, ModeSetting};
@@ -17,7 +18,6 @@ use stack::{
     services::{MySql, Redis},
 };
 use std::{collections::BTreeMap, time::Duration};
-use tokio::time::Instant;
 
 /// What is not true by then never will be.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,12 +39,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Asks until it is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until_true(what, PATIENCE, is_so).await;
 }
 
 impl World {

@@ -12,7 +12,7 @@ use domain::{
     shop::{Due, MAX_EXPIRIES, Order, Shop, ShopChange, ShopKey},
 };
 use migrations::entity::{
-    balances, coupon_redemptions,
+    Numbered, balances, coupon_redemptions,
     orders::{self, WithItems},
     product_options, products,
 };
@@ -41,7 +41,8 @@ impl Projection for Shop {
     async fn load(&mut self, db: &DatabaseConnection, keys: &[ShopKey]) -> Result<(), DbErr> {
         let Wanted { end, options, balances, orders, redemptions, after } = Wanted::of(self, keys);
         if end {
-            let (products, options) = (products::last_id(db).await?, product_options::last_id(db).await?);
+            let (products, options) =
+                (products::Entity::last_id(db).await?, product_options::Entity::last_id(db).await?);
             self.load_end(products, options);
         }
         let mut lines = load_orders(self, db, &orders).await?;
@@ -51,19 +52,19 @@ impl Projection for Shop {
         load_options(self, db, options, lines).await?;
         if !balances.is_empty() {
             let ids: Vec<u64> = balances.iter().map(|user| user.get()).collect();
-            let found = balances::find_by_ids(db, &ids).await?;
+            let found = balances::Entity::find_by_ids(db, &ids).await?;
             let found: HashMap<u64, u64> = found.into_iter().map(|row| (row.user_id, row.balance)).collect();
             balances.iter().for_each(|user| self.load_balance(*user, found.get(&user.get()).copied()));
         }
         if !redemptions.is_empty() {
-            let found = coupon_redemptions::find_by_ids(db, &redemptions).await?;
+            let found = coupon_redemptions::Entity::find_by_ids(db, &redemptions).await?;
             let found: HashSet<u64> = found.into_iter().map(|row| row.user_coupon_id).collect();
             redemptions.iter().for_each(|id| self.load_redemption(*id, found.contains(id)));
         }
         Ok(())
     }
 
-    async fn write(transaction: &DatabaseTransaction, changes: Vec<ShopChange>) -> Result<(), DbErr> {
+    async fn write(transaction: &DatabaseTransaction, changes: &[ShopChange]) -> Result<(), DbErr> {
         let mut tables = Tables::default();
         changes.iter().for_each(|change| tables.take(change));
         tables.write(transaction).await
@@ -116,7 +117,7 @@ async fn load_orders(
         return Ok(lines);
     }
     let raw: Vec<u64> = ids.iter().map(|id| id.get()).collect();
-    let found = orders::find_by_ids(db, &raw).await?;
+    let found = orders::Entity::find_by_ids(db, &raw).await?;
     let found = orders::with_items(db, found).await?;
     let mut found: HashMap<u64, WithItems> = found.into_iter().map(|row| (row.0.id, row)).collect();
     for id in ids {
@@ -169,9 +170,9 @@ async fn load_options(
         return Ok(());
     }
     let raw: Vec<u64> = wanted.iter().map(|id| id.get()).collect();
-    let found = product_options::find_by_ids(db, &raw).await?;
+    let found = product_options::Entity::find_by_ids(db, &raw).await?;
     let product_ids: Vec<u64> = found.iter().map(|row| row.product_id).collect();
-    let products = products::find_by_ids(db, &product_ids).await?;
+    let products = products::Entity::find_by_ids(db, &product_ids).await?;
     let products: HashMap<u64, Arc<_>> =
         products.into_iter().map(|row| (row.id, Arc::new(rows::product_of(row)))).collect();
     let mut found: HashMap<OptionId, _> = found.into_iter().filter_map(rows::option_of).collect();

@@ -50,7 +50,7 @@ pub struct Office {
     /// Where partitions stood when somebody last looked: for the drain's pace.
     seen: Arc<Mutex<looking::Seen>>,
     /// For how long topics keep records, in ms, as the brokers said a moment ago.
-    kept: Arc<Mutex<Option<(Instant, BTreeMap<String, i64>)>>>,
+    kept: Arc<Mutex<Option<Kept>>>,
     /// The server that this process is configured with.
     configured: Option<Address>,
     /// The pools of this process.
@@ -167,6 +167,9 @@ impl Office {
         Ok(evidence.progress(operation))
     }
 }
+
+/// When it was asked, and how long topics keep records, in ms.
+type Kept = (Instant, BTreeMap<String, i64>);
 
 /// By this process' clock.
 #[must_use]

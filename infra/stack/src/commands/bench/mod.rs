@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stack::error::Doing;
-use stack::progress::{answer, note};
+use stack::progress::{Step, answer, note};
 use stack::{Error, Result, workspace};
 use std::process::ExitCode;
 
@@ -159,6 +159,16 @@ fn as_json(measured: &Measured, holds: bool, busy: Option<f64>) -> Value {
 }
 
 impl System {
+    /// Founds a log and writes a backlog with a tool.
+    fn backlog(&mut self, what: &str, tool: &[&str]) -> Result<()> {
+        let log = self.log("tools");
+        self.tool(&["init"], &log)?;
+        let step = Step::start(format!("backlog of {what}"));
+        let took = self.timed(tool)?;
+        step.done(&format!("{:.0}/s", took.per_second()));
+        Ok(())
+    }
+
     /// Runs one of the measuring tools of `consumers`.
     fn timed(&mut self, args: &[&str]) -> Result<Took> {
         let log = self.log("tools");

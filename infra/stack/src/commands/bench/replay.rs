@@ -20,12 +20,8 @@ struct Replayed {
 }
 
 pub(super) fn measure(system: &mut System) -> Result<Measured> {
-    let log = system.log("tools");
-    system.tool(&["init"], &log)?;
     let claims = BACKLOG.to_string();
-    let step = Step::start(format!("backlog of {claims} claims"));
-    let backlog = system.timed(&["backlog", "--claims", &claims])?;
-    step.done(&format!("{:.0}/s", backlog.per_second()));
+    system.backlog(&format!("{claims} claims"), &["backlog", "--claims", &claims])?;
     let (_, expected) = replay(system)?;
     let (mut speeds, mut same) = (Vec::new(), true);
     for _ in 0..RUNS {

@@ -32,6 +32,7 @@ fn a_frozen_broker_costs_time_and_no_truth() {
     let before = resident_kib(&mut api);
 
     kafka.freeze().unwrap();
+    // Not a wait for anything: that nothing answers for so long is the fault.
     std::thread::sleep(FROZEN);
     let frozen = resident_kib(&mut api);
     kafka.thaw().unwrap();

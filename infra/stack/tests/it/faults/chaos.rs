@@ -76,6 +76,7 @@ fn storm(seed: u64) {
 
 /// Kills a program again and again; it must never have ended by itself. Returns how often.
 fn haunt(victim: &mut Daemon, mut random: StdRng, until: Instant) -> usize {
+    // Not a wait for anything: the moments of death and of return are the fault.
     let mut pause = |range: Range<u64>| std::thread::sleep(Duration::from_millis(random.random_range(range)));
     let mut kills = 0;
     while Instant::now() < until {
