@@ -32,6 +32,9 @@ pub enum Command {
         /// How many.
         #[arg(long)]
         claims: u64,
+        /// The first of these users.
+        #[arg(long, default_value_t = 1)]
+        first_user: u64,
     },
     /// For benchmarks: append orders of distinct users, each followed by its payment, to a log without products.
     #[command(hide = true)]
@@ -84,9 +87,9 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
             let replayed = tokio::task::spawn_blocking(move || tools::replay::run(&config)).await??;
             print(&replayed)?;
         }
-        Command::Backlog { claims } => {
-            let appended = tokio::task::spawn_blocking(move || tools::measure::backlog(&config, claims));
-            print(&appended.await??)?;
+        Command::Backlog { claims, first_user } => {
+            let append = move || tools::measure::backlog(&config, claims, first_user);
+            print(&tokio::task::spawn_blocking(append).await??)?;
         }
         Command::OrderBacklog { orders } => {
             let append = move || tools::measure::orders::backlog(&config, orders);

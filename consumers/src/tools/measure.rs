@@ -82,7 +82,7 @@ impl Appender {
 ///
 /// # Errors
 /// A service that does not answer.
-pub fn backlog(config: &Config, claims: u64) -> anyhow::Result<Measured> {
+pub fn backlog(config: &Config, claims: u64, first_user: u64) -> anyhow::Result<Measured> {
     let log = Appender::to(Topic::Coupon, config)?;
     let began = Instant::now();
     for coupon_id in 1..=COUPONS {
@@ -98,8 +98,8 @@ pub fn backlog(config: &Config, claims: u64) -> anyhow::Result<Measured> {
         log.append(&opened.into())?;
     }
     for n in 0..claims as i64 {
-        let (event_id, coupon_id) = (Uuid::new_v4(), n % COUPONS + 1);
-        log.append(&CouponClaimed { event_id, fingerprint: None, coupon_id, user_id: n + 1 }.into())?;
+        let (event_id, coupon_id, user_id) = (Uuid::new_v4(), n % COUPONS + 1, first_user as i64 + n);
+        log.append(&CouponClaimed { event_id, fingerprint: None, coupon_id, user_id }.into())?;
     }
     log.finish()?;
     Ok(Measured { count: claims, seconds: began.elapsed().as_secs_f64() })

@@ -2,6 +2,7 @@
 //!
 //! A figure without its yardstick says more about the machine than about the program.
 
+mod drain;
 mod ingress;
 mod order_projection;
 mod orders;
@@ -50,6 +51,8 @@ enum Measurement {
     OrderProjection,
     /// How soon four processes confirm a pause, and rows come again after it.
     Pause,
+    /// A paused backlog after its resume, against one that was never paused, and what people who claim notice of it.
+    Drain,
 }
 
 /// What was measured and how good it must be.
@@ -116,6 +119,7 @@ pub(super) fn run(name: &str, args: &Args) -> Result<ExitCode> {
         Measurement::Production => ("bench-production.json", production::measure(&mut system)?),
         Measurement::Orders => ("bench-orders.json", orders::measure(&mut system)?),
         Measurement::Pause => ("bench-pause.json", pause::measure(&mut system)?),
+        Measurement::Drain => ("bench-drain.json", drain::measure(&mut system)?),
         Measurement::OrderProjection => {
             ("bench-order-projection.json", order_projection::measure(&mut system)?)
         }

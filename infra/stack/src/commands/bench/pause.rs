@@ -81,7 +81,7 @@ fn wait_for_all(system: &System, admin: &str) -> Result<()> {
     Err(Error::prepare("read the logs of consumers: they did not all join their groups"))
 }
 
-fn pause(system: &System, admin: &str) -> Result<(f64, u64)> {
+pub(super) fn pause(system: &System, admin: &str) -> Result<(f64, u64)> {
     let began = Instant::now();
     let body = json!({"scope": {"all": true}, "reason": "cargo stack bench pause", "ttl": "10m"}).to_string();
     let accepted: Accepted = parsed(&post(system, &format!("{admin}/admin/consumers/pause"), &body)?)?;
@@ -121,7 +121,7 @@ fn rows(system: &System) -> Result<u64> {
     system.number("SELECT COUNT(*) FROM user_coupons")
 }
 
-fn post(system: &System, url: &str, body: &str) -> Result<String> {
+pub(super) fn post(system: &System, url: &str, body: &str) -> Result<String> {
     let answer = http::post(url, &system.token(), body)
         .map_err(|error| Error::prepare(format!("repair POST {url}: {error}")))?;
     if (200..300).contains(&answer.status) {

@@ -7,6 +7,7 @@ use serde_json::json;
 use stack::progress::Step;
 use stack::{Error, Result, http};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Rows a second in proportion to plain inserts.
@@ -15,8 +16,8 @@ const MIN_RATIO: f64 = 0.4;
 const POLL: Duration = Duration::from_millis(100);
 /// A projection that takes longer has stopped.
 const PATIENCE: Duration = Duration::from_secs(600);
-const GROUP: &str = "coupon-projection";
-const TOPIC: &str = "coupon";
+pub(super) const GROUP: &str = "coupon-projection";
+pub(super) const TOPIC: &str = "coupon";
 
 #[derive(Deserialize)]
 struct Replayed {
@@ -78,21 +79,26 @@ pub(super) fn raw(system: &mut System, tool: &[&str]) -> Result<Took> {
 
 /// Starts `consumers` and waits until a group has all records.
 pub(super) fn project(system: &mut System, group: &str, records: u64) -> Result<Caught> {
-    let port = system.stack().state().ports.consumers_admin;
-    let url = format!("http://127.0.0.1:{port}/health");
     let since = Instant::now();
     system.start_consumers()?;
+    let caught = follow(&system.consumers_admin(), group, 0..records, since)?;
+    system.require_alive()?;
+    Ok(caught)
+}
+
+/// Waits until a group has come from the first of these offsets to the last, over all its partitions.
+pub(super) fn follow(admin: &str, group: &str, offsets: Range<u64>, since: Instant) -> Result<Caught> {
+    let (url, records) = (format!("{admin}/health"), offsets.end);
     let mut begun = None;
     while since.elapsed() < PATIENCE {
         let at = http::get(&url).ok().and_then(|said| progress(&said.body, group)).unwrap_or_default();
-        if at > 0 && begun.is_none() {
+        if at > offsets.start && begun.is_none() {
             begun = Some(since.elapsed().as_secs_f64());
         }
         if at >= records {
             let ended = since.elapsed().as_secs_f64();
             return Ok(Caught { begun: begun.unwrap_or(ended), ended });
         }
-        system.require_alive()?;
         std::thread::sleep(POLL);
     }
     Err(Error::prepare(format!("read the log of consumers: {records} records took over {PATIENCE:?}")))

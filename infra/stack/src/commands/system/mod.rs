@@ -136,6 +136,11 @@ impl System {
         self.start("consumers", 1, Listens { admin, public: Vec::new() }, &["run"])
     }
 
+    /// The admin listener of that one.
+    pub(super) fn consumers_admin(&self) -> String {
+        address(self.stack.state().ports.consumers_admin)
+    }
+
     /// More of them, on ports of their own; answers their admin listeners.
     pub(super) fn start_consumers_many(&mut self, processes: u16) -> Result<Vec<String>> {
         let mut admins = Vec::new();
