@@ -21,6 +21,7 @@ mod dead_letters;
 mod dispatching;
 mod fencing;
 mod founding;
+mod headroom;
 mod histories;
 mod outages;
 mod projecting;

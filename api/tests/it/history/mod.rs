@@ -4,6 +4,7 @@ mod balance_logs;
 mod moved;
 mod mysql_away;
 mod orders;
+mod pool;
 
 use crate::{
     log::{self, random_prefix},

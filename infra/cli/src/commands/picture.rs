@@ -187,11 +187,12 @@ fn unconfirmed(consumers: &Consumers, now_ms: i64) -> Vec<String> {
     found
 }
 
-/// Partitions that wait for a person, and why.
+/// Partitions that wait for a person, and why. Whoever is silent is named among the instances: nothing is known of its
+/// partitions, least of all that a record stops them.
 fn stopped(consumers: &Consumers) -> Vec<String> {
     let mut found = Vec::new();
     for group in consumers.groups.values() {
-        for row in &group.partitions {
+        for row in group.partitions.iter().filter(|row| row.observed.as_deref() == Some("STOPPED")) {
             let Some(reason) = &row.reason else { continue };
             let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             found.push(format!("  {}/{}: {reason}", group.topic, row.partition));
@@ -346,6 +347,14 @@ mod tests {
         let drawn = text(&seen(&[row], &[report("one", 0, 8), report("two", 0, 8)]), false);
         assert!(drawn.contains("STOPPED\n  coupon/3: schema id 887 is not listed"), "{drawn}");
         assert!(drawn.contains("tidemark skip --topic coupon --partition 3 --offset 5 --reason"), "{drawn}");
+    }
+
+    #[test]
+    fn silence_is_no_reason_to_pass_over_a_record() {
+        let mut row = row(3, "RUNNING");
+        (row["observed"], row["reason"]) = (json!(null), json!("one has been silent for 34 s"));
+        let drawn = text(&seen(&[row], &[report("one", 34_000, 8), report("two", 0, 8)]), false);
+        assert!(!drawn.contains("tidemark skip") && drawn.contains("SILENT"), "{drawn}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ const DURATION: Duration = Duration::from_secs(100);
 /// How long the partner may take to hear of the last order.
 const HEARD: Duration = Duration::from_secs(60);
 /// How long a command may take that has to go back.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 const PASSED: &str = "SELECT COALESCE(SUM(next_offset), 0) FROM projection_offset";
 
 #[test]
@@ -93,7 +93,7 @@ fn a_cutover_that_fails_leaves_the_old_server_in_charge() {
     shoppers.advance(ORDERS);
     copy(&old, &new, scene.deployment.database());
     let to = scene.deployment.address_on(new.port());
-    let args = ["cutover", "--to", &to, "--reason", "a drill", "--timeout", "10s"];
+    let args = ["cutover", "--to", &to, "--reason", "a drill", "--timeout", "20s"];
 
     // It never takes writes.
     new.sql("SET GLOBAL read_only = ON").unwrap();
