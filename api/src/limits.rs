@@ -72,6 +72,8 @@ pub const PROJECTED_INTERVAL: Duration = Duration::from_secs(1);
 pub const PROJECTED_RETRY: Duration = Duration::from_millis(250);
 /// The same while somebody waits for the projection.
 pub const PROJECTED_PAUSE: Duration = Duration::from_millis(10);
+/// A server that does not answer for so long is left for another one that counts, whatever that one lacks.
+pub const READER_GIVES_UP: Duration = Duration::from_secs(10);
 /// How long a list of balance changes waits for the order projection.
 pub const PROJECTION_WAIT: Duration = Duration::from_secs(1);
 /// Last page of a list of balance changes; MySQL counts its way to a page.

@@ -161,7 +161,7 @@ impl App {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<watch::Receiver<OpenPartitions>> {
         let (config, pool, status) = (self.config.clone(), unit.pool.clone(), unit.status.clone());
-        let group = Group::<W>::join(config, pool, status, self.plane.controls())?;
+        let group = Group::<W>::join(config, pool, status, self.plane.controls(unit))?;
         let open = group.open_partitions();
         let shutdown = shutdown.clone();
         groups.spawn(async move { Ok(group.run(shutdown).await?) });

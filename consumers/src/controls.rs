@@ -80,8 +80,8 @@ impl Plane {
 
     /// What a group needs of it.
     #[must_use]
-    pub fn controls(&self) -> Controls {
-        Controls { view: self.tail.view(), changed: self.changed.clone() }
+    pub fn controls(&self, unit: &Unit) -> Controls {
+        Controls { view: self.tail.view(), changed: self.changed.clone(), activity: unit.activity.clone() }
     }
 
     /// What is known.

@@ -14,10 +14,31 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct WriterPool {
     config: Config,
+    slot: Arc<RwLock<Slot>>,
+}
+
+/// What is wanted, and what there is. Under one lock: a pool is put into place only where it is still the one wanted.
+#[derive(Default)]
+struct Slot {
+    wanted: Wanted,
+    pool: Option<DatabaseConnection>,
+    /// Let go of, and not closed yet: its sessions count.
+    closing: Vec<DatabaseConnection>,
+}
+
+impl Slot {
+    fn let_go(&mut self) -> Option<DatabaseConnection> {
+        let pool = self.pool.take()?;
+        self.closing.push(pool.clone());
+        Some(pool)
+    }
+}
+
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Wanted {
     /// The server that counts, where it is not the configured one.
-    aim: Arc<RwLock<Option<Address>>>,
-    tuning: Arc<RwLock<Tuning>>,
-    current: Arc<RwLock<Option<DatabaseConnection>>>,
+    aim: Option<Address>,
+    tuning: Tuning,
 }
 
 impl WriterPool {
@@ -26,18 +47,15 @@ impl WriterPool {
     /// # Errors
     /// An address that is none.
     pub async fn open(config: &Config) -> Result<Self, DbErr> {
-        let config = config.clone();
-        let pool = Self { config, aim: Arc::default(), tuning: Arc::default(), current: Arc::default() };
-        let opened = pool.connect().await?;
-        *pool.current.write() = Some(opened);
+        let pool = Self { config: config.clone(), slot: Arc::default() };
+        pool.get_or_open().await?;
         Ok(pool)
     }
 
-    async fn connect(&self) -> Result<DatabaseConnection, DbErr> {
-        let tuning = self.tuning.read().clone();
-        let config = &self.config;
+    async fn connect(&self, wanted: &Wanted) -> Result<DatabaseConnection, DbErr> {
+        let (tuning, config) = (&wanted.tuning, &self.config);
         let acquire = tuning.acquire_timeout_ms.unwrap_or(config.pool_acquire_timeout_ms);
-        let mut options = ConnectOptions::new(self.url()?);
+        let mut options = ConnectOptions::new(self.url_of(wanted)?);
         options
             .max_connections(tuning.max.unwrap_or(config.pool_max))
             .min_connections(tuning.min.unwrap_or(config.pool_min))
@@ -52,15 +70,18 @@ impl WriterPool {
         Database::connect(options).await
     }
 
+    fn url_of(&self, wanted: &Wanted) -> Result<String, DbErr> {
+        let configured = &self.config.database_url;
+        let aimed = wanted.aim.as_ref().map_or_else(|| Ok(configured.clone()), |aim| aim.aim(configured));
+        aimed.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))
+    }
+
     /// Where it connects to, and as whom.
     ///
     /// # Errors
     /// A setting that is no address.
     pub fn url(&self) -> Result<String, DbErr> {
-        let configured = &self.config.database_url;
-        let aim = self.aim.read();
-        let aimed = aim.as_ref().map_or_else(|| Ok(configured.clone()), |aim| aim.aim(configured));
-        aimed.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))
+        self.url_of(&self.slot.read().wanted)
     }
 
     /// The server that it uses.
@@ -68,21 +89,21 @@ impl WriterPool {
     /// # Errors
     /// A setting that is no address.
     pub fn address(&self) -> Result<Address, NotAnAddress> {
-        let aim = self.aim.read().clone();
+        let aim = self.slot.read().wanted.aim.clone();
         aim.map_or_else(|| Address::of_setting(&self.config.database_url), Ok)
     }
 
     /// Aims at another server: what is open is let go of, what comes is opened there. Returns whether it is another one.
     pub fn aim(&self, address: Option<&Address>) -> bool {
-        if self.aim.read().as_ref() == address {
+        let mut slot = self.slot.write();
+        if slot.wanted.aim.as_ref() == address {
             return false;
         }
-        *self.aim.write() = address.cloned();
-        if self.current.read().is_some() {
+        slot.wanted.aim = address.cloned();
+        // Whatever still uses it belongs to a server that does not count any more.
+        if let Some(old) = slot.let_go() {
             let pool = self.clone();
-            // Whatever still uses it belongs to a server that does not count any more.
-            let old = pool.current.write().take();
-            tokio::spawn(async move { close(old).await });
+            tokio::spawn(async move { pool.close(old).await });
         }
         true
     }
@@ -93,7 +114,7 @@ impl WriterPool {
     /// It was let go of.
     pub fn get(&self) -> Result<DatabaseConnection, DbErr> {
         let released = || DbErr::Conn(RuntimeErr::Internal("the writer pool was released".to_owned()));
-        self.current.read().clone().ok_or_else(released)
+        self.slot.read().pool.clone().ok_or_else(released)
     }
 
     /// The pool, opened anew where it was let go of.
@@ -101,19 +122,39 @@ impl WriterPool {
     /// # Errors
     /// An address that is none.
     pub async fn get_or_open(&self) -> Result<DatabaseConnection, DbErr> {
-        if let Ok(current) = self.get() {
-            return Ok(current);
+        loop {
+            let wanted = match &*self.slot.read() {
+                Slot { pool: Some(pool), .. } => return Ok(pool.clone()),
+                Slot { wanted, .. } => wanted.clone(),
+            };
+            let opened = self.connect(&wanted).await?;
+            let mut slot = self.slot.write();
+            if slot.wanted == wanted {
+                // Somebody else may have been faster.
+                return Ok(slot.pool.get_or_insert(opened).clone());
+            }
         }
-        let opened = self.connect().await?;
-        let mut current = self.current.write();
-        // Somebody else may have been faster.
-        Ok(current.get_or_insert(opened).clone())
     }
 
-    /// Lets go: waits for connections that are in use, closes all of them.
-    pub async fn release(&self) {
-        let current = self.current.write().take();
-        close(current).await;
+    /// Lets go at once, whoever asks for it next begins anew; what is returned waits for connections that are in use and
+    /// closes all of them.
+    pub fn release(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (pool, old) = (self.clone(), self.slot.write().let_go());
+        async move {
+            if let Some(old) = old {
+                pool.close(old).await;
+            }
+        }
+    }
+
+    /// A server that hangs keeps no process from going on: what does not close in time is given up.
+    async fn close(&self, pool: DatabaseConnection) {
+        match tokio::time::timeout(limits::DRAIN, pool.clone().close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the writer pool did not close in order"),
+            Err(_) => tracing::warn!("the writer pool did not close in time; its server hangs"),
+        }
+        self.slot.write().closing.retain(|closing| !closing.get_mysql_connection_pool().is_closed());
     }
 
     /// Other settings: a new pool is swapped in, the old one is closed when nobody uses it any more.
@@ -121,17 +162,29 @@ impl WriterPool {
     /// # Errors
     /// An address that is none; the old pool stays.
     pub async fn tune(&self, tuning: &Tuning) -> Result<(), DbErr> {
-        if *self.tuning.read() == *tuning {
-            return Ok(());
-        }
-        *self.tuning.write() = tuning.clone();
-        if self.get().is_err() {
-            return Ok(()); // It begins with them when it comes back.
-        }
-        let opened = self.connect().await?;
-        let old = self.current.write().replace(opened);
+        let wanted = {
+            let mut slot = self.slot.write();
+            if slot.wanted.tuning == *tuning {
+                return Ok(());
+            }
+            slot.wanted.tuning = tuning.clone();
+            if slot.pool.is_none() {
+                return Ok(()); // It begins with them when it comes back.
+            }
+            slot.wanted.clone()
+        };
+        let opened = self.connect(&wanted).await?;
+        let old = {
+            let mut slot = self.slot.write();
+            if slot.wanted != wanted || slot.pool.is_none() {
+                return Ok(()); // Let go of, or wanted otherwise meanwhile.
+            }
+            let old = slot.let_go();
+            slot.pool = Some(opened);
+            old
+        };
         if let Some(old) = old {
-            old.close().await?;
+            self.close(old).await;
         }
         Ok(())
     }
@@ -139,16 +192,18 @@ impl WriterPool {
     /// Connections that are open, and of these the idle ones.
     #[must_use]
     pub fn sessions(&self) -> (u32, u32) {
-        let current = self.current.read();
-        let pool = current.as_ref().map(DatabaseConnection::get_mysql_connection_pool);
-        pool.map_or((0, 0), |pool| (pool.size(), u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)))
+        let slot = self.slot.read();
+        let pools = slot.pool.iter().chain(&slot.closing).map(DatabaseConnection::get_mysql_connection_pool);
+        pools.fold((0, 0), |(open, idle), pool| {
+            (open + pool.size(), idle + u32::try_from(pool.num_idle()).unwrap_or(u32::MAX))
+        })
     }
 
     /// As it is now, under its group's name.
     #[must_use]
     pub fn report(&self, group: &str) -> PoolReport {
         let (open, idle) = self.sessions();
-        let tuning = self.tuning.read();
+        let tuning = self.slot.read().wanted.tuning.clone();
         PoolReport {
             name: format!("writer/{group}"),
             max: tuning.max.unwrap_or(self.config.pool_max),
@@ -160,12 +215,13 @@ impl WriterPool {
     }
 }
 
-async fn close(pool: Option<DatabaseConnection>) {
-    if let Some(pool) = pool
-        && let Err(error) = pool.close().await
-    {
-        tracing::warn!(%error, "the writer pool did not close in order");
-    }
+/// One look, or one statement, of whoever works beside a group: a server that hangs is one that is away.
+///
+/// # Errors
+/// The database's own, or no answer within [`limits::DATABASE_TIMEOUT`].
+pub async fn in_time<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    let late = |_| DbErr::Conn(RuntimeErr::Internal("no answer in time".to_owned()));
+    tokio::time::timeout(limits::DATABASE_TIMEOUT, work).await.map_err(late)?
 }
 
 /// See [`limits::SESSION_SILENCE_S`]. The pool looks whether a session is still there before it hands it out.

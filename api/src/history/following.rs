@@ -6,10 +6,13 @@ use crate::limits;
 use chassis::shutdown::CancellationToken;
 use control::{State, tail::View};
 use sea_orm::DatabaseConnection;
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, watch},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 /// Works until shutdown; says by `changed` that there is something to report.
@@ -59,15 +62,25 @@ impl History {
         changed.notify_one();
     }
 
-    /// Until the other server has what this one has, or this one is away: then the other is no worse.
+    /// Until the other server has what this one has, or this one has been away for so long that the other is no worse.
     async fn until_as_far(&self, other: &DatabaseConnection) {
         let mut readings: watch::Receiver<Reading> = self.projected.readings();
+        let mut away_since = None;
+        // What was read before the writers let go of this one does not count.
+        self.projected.read_anew(&mut readings).await;
         loop {
             let here = *readings.borrow_and_update();
             let there = tokio::time::timeout(limits::HISTORY_READ, self.projected.read(other)).await;
+            let away = match here {
+                Reading::Away => away_since.get_or_insert_with(Instant::now).elapsed(),
+                Reading::At(_) | Reading::Unasked => {
+                    away_since = None;
+                    Duration::ZERO
+                }
+            };
             match (here, there) {
                 (Reading::At(here), Ok(Ok(there))) if there >= here => return,
-                (Reading::Away, Ok(Ok(_))) => return,
+                (Reading::Away, Ok(Ok(_))) if away >= limits::READER_GIVES_UP => return,
                 _ => sleep(limits::PROJECTED_RETRY).await,
             }
         }

@@ -45,6 +45,16 @@ impl Projected {
         *self.reading.borrow() == Reading::Away
     }
 
+    /// Until the question after the one that is under way is answered.
+    pub(super) async fn read_anew(&self, readings: &mut watch::Receiver<Reading>) {
+        for _ in 0..2 {
+            readings.mark_unchanged();
+            self.asked.notify_one();
+            // Whoever asks is gone only when the process ends, and with it whoever waits here.
+            let _ = readings.changed().await;
+        }
+    }
+
     pub(super) fn readings(&self) -> watch::Receiver<Reading> {
         self.reading.subscribe()
     }

@@ -101,7 +101,11 @@ impl Reader {
     /// Another pool from now on; the former is closed once nobody reads from it any more.
     pub(super) fn swap(&self, aim: Aim, pool: DatabaseConnection) {
         let (_, old) = std::mem::replace(&mut *self.current.write(), (aim, pool));
-        tokio::spawn(async move { old.close().await });
+        tokio::spawn(async move {
+            // Closing refuses those who wait for a connection; they wait no longer than this.
+            tokio::time::sleep(limits::HISTORY_READ).await;
+            old.close().await
+        });
     }
 
     /// A pool with this aim; not used yet.

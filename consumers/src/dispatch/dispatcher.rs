@@ -9,7 +9,7 @@ use super::{Breaker, Dispatches, Journal, Order, Partner, Refusal, Schedule};
 use crate::{
     group::{Activity, OpenPartition, OpenPartitions, Work},
     limits, metric,
-    pool::WriterPool,
+    pool::{WriterPool, in_time},
 };
 use chassis::shutdown::CancellationToken;
 use migrations::entity::{
@@ -164,7 +164,7 @@ impl Dispatcher {
         if permitted == 0 || read.is_empty() {
             return Ok(waits);
         }
-        let (rows, set_back) = self.lease(&read, permitted as u64).await?;
+        let (rows, set_back) = in_time(self.lease(&read, permitted as u64)).await?;
         for row in rows {
             let Some(order) = Order::of(&row) else {
                 // The table's own check and the group forbid it.
@@ -249,8 +249,8 @@ impl Dispatcher {
 impl Desk {
     async fn count(&self) -> Result<(u64, u64), DbErr> {
         let db = self.pool.get()?;
-        let pending = dispatches::count(&db, dispatches::PENDING).await?;
-        Ok((pending, dispatches::count(&db, dispatches::FAILED).await?))
+        let pending = in_time(dispatches::count(&db, dispatches::PENDING)).await?;
+        Ok((pending, in_time(dispatches::count(&db, dispatches::FAILED)).await?))
     }
 
     async fn dispatch(&self, row: Model, order: Order) {
@@ -308,7 +308,7 @@ impl Desk {
     async fn give_back(&self, row: &Model, attempts: u32, delay: Duration, error: &str) -> Result<(), DbErr> {
         let delay_ms = delay.as_millis() as u64;
         let again = Again { order_id: row.order_id, owner: &self.owner, attempts, delay_ms, error };
-        if !dispatches::give_back(&self.pool.get()?, &again).await? {
+        if !in_time(dispatches::give_back(&self.pool.get()?, &again)).await? {
             tracing::debug!(order = row.order_id, "the lease is not ours any more");
         }
         Ok(())

@@ -55,9 +55,12 @@ impl<W: Work> Group<W> {
             let (tell, returning, generation) = (self.tell.clone(), self.returning.clone(), owned.generation);
             let (stop, rest) = (CancellationToken::new(), CancellationToken::new());
             (owned.stop, owned.rest) = (stop.clone(), rest.clone());
+            // Also where nobody waits for it any more: a pause is confirmed only once it has ended.
+            let within = self.activity.enter();
             tokio::spawn(async move {
                 let began = Instant::now();
                 let finished = worker.apply(&batch, &stop).await;
+                drop(within);
                 slow_down(began.elapsed(), percent, &rest).await;
                 returning.lock().insert((partition, generation), *worker);
                 let _ = tell.send(Input::Finished(partition, generation, finished));

@@ -85,6 +85,7 @@ impl<W: Work> Group<W> {
                 // A new generation: whatever is still on its way back belongs to a state that is gone.
                 self.generations += 1;
                 (owned.phase, owned.generation) = (Phase::Held, self.generations);
+                owned.stop.cancel();
                 owned.waiting.clear();
                 partitions.push(*partition);
             }

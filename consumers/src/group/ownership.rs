@@ -1,7 +1,7 @@
 //! The loop of a group: which partitions are ours, in which phase each of them is, and what comes next.
 
 use super::{
-    DeadLetters, Input, Rebalance,
+    Activity, DeadLetters, Input, Rebalance,
     client::{self, Context},
     work::Work,
     worker::Worker,
@@ -138,6 +138,8 @@ pub struct Controls {
     pub view: View,
     /// Wakes whoever reports.
     pub changed: Arc<Notify>,
+    /// What is under way in this group.
+    pub activity: Activity,
 }
 
 /// One group on one instance.
@@ -150,6 +152,7 @@ pub struct Group<W: Work> {
     pub(super) wanted: Option<Arc<State>>,
     /// Told whenever there is something new to report.
     pub(super) changed: Arc<Notify>,
+    pub(super) activity: Activity,
     pub(super) consumer: StreamConsumer<Context>,
     pub(super) dead_letters: DeadLetters,
     pub(super) tell: UnboundedSender<Input>,
@@ -179,7 +182,7 @@ impl<W: Work> Group<W> {
         status: Arc<Mutex<GroupStatus>>,
         controls: Controls,
     ) -> KafkaResult<Self> {
-        let Controls { view, changed } = controls;
+        let Controls { view, changed, activity } = controls;
         let mut control = view.states();
         let wanted = control.borrow_and_update().clone();
         let topic = W::SOURCE.name(&config.topic_prefix);
@@ -194,6 +197,7 @@ impl<W: Work> Group<W> {
             control,
             wanted,
             changed,
+            activity,
             consumer,
             dead_letters,
             tell,
@@ -307,7 +311,9 @@ impl<W: Work> Group<W> {
             Input::Rebalance(Rebalance::Revoked(partitions)) => {
                 tracing::info!(group = W::GROUP, ?partitions, "revoked");
                 for partition in partitions {
-                    self.owned.remove(&partition);
+                    if let Some(owned) = self.owned.remove(&partition) {
+                        owned.stop.cancel();
+                    }
                     self.close(partition);
                     let mut status = self.status.lock();
                     status.next_offsets.remove(&partition);

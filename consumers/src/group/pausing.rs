@@ -7,7 +7,7 @@ use super::{
 };
 use crate::limits;
 use control::{
-    Desired, State,
+    Desired, Holder, State,
     acks::{Flow, GroupReport, PartitionReport},
     office::now_ms,
     records::{Target, Tuning},
@@ -91,6 +91,8 @@ impl<W: Work> Group<W> {
                 // What stopped it may have been a row of the former server.
                 Phase::Stopped if owned.desired.is_paused() => owned.phase = Phase::Paused(None),
                 Phase::Held => {}
+                // It is opened once the probe has found the other server.
+                _ if self.held => owned.phase = Phase::Held,
                 Phase::Opening | Phase::Idle(_) | Phase::Busy | Phase::Stopped => again.push(*partition),
             }
             owned.stop.cancel();
@@ -108,7 +110,10 @@ impl<W: Work> Group<W> {
     /// be frozen within a transaction. Where that is not known, it stays held until it is claimed.
     pub(super) fn settle(&mut self, partition: i32) {
         let Some(owned) = self.owned.get(&partition) else { return };
-        let quiet = owned.fenced || self.is_known_quiet(partition, &owned.desired);
+        // Who leaves a server that is away does not ask it to fence anybody: nothing that is written there counts once
+        // another one does, and where none is named, resuming claims.
+        let leaves = self.held && owned.desired.release && owned.desired.holders.contains(&Holder::Cutover);
+        let quiet = owned.fenced || leaves || self.is_known_quiet(partition, &owned.desired);
         let Some(owned) = self.owned.get_mut(&partition) else { return };
         if owned.desired.is_paused() && quiet && matches!(owned.phase, Phase::Idle(_) | Phase::Held) {
             owned.phase = match std::mem::replace(&mut owned.phase, Phase::Held) {
@@ -152,9 +157,9 @@ impl<W: Work> Group<W> {
         if !all || !self.owned.values().all(|owned| resting(&owned.phase)) || self.pool.get().is_err() {
             return;
         }
-        let (pool, changed) = (self.pool.clone(), self.changed.clone());
+        let (released, changed) = (self.pool.release(), self.changed.clone());
         tokio::spawn(async move {
-            pool.release().await;
+            released.await;
             tracing::info!(group = W::GROUP, "the writer pool is released");
             changed.notify_one();
         });

@@ -18,7 +18,7 @@ use crate::{
     controls::Unit,
     group::{Activity, Folding, OpenPartition, OpenPartitions, opening},
     limits, metric,
-    pool::WriterPool,
+    pool::{WriterPool, in_time},
 };
 use chassis::shutdown::CancellationToken;
 use domain::shop::Shop;
@@ -157,7 +157,7 @@ impl Relay {
     /// Whether MySQL still knows this opening: beginning to publish would fence another owner's relay.
     async fn is_claimed_by(&self, opening: OpenPartition) -> Result<bool, DbErr> {
         let key = opening::key::<Folding<Shop>>(&self.config, PARTITION);
-        let place = projection_offset::load(&self.pool.get()?, &key).await?;
+        let place = in_time(projection_offset::load(&self.pool.get()?, &key)).await?;
         Ok(place.is_some_and(|place| place.epoch == opening.epoch))
     }
 
@@ -222,11 +222,11 @@ impl Relay {
     }
 
     async fn page(&self) -> Result<Vec<outbox::Model>, DbErr> {
-        outbox::page(&self.pool.get()?, 0, limits::RELAY_ROWS).await
+        in_time(outbox::page(&self.pool.get()?, 0, limits::RELAY_ROWS)).await
     }
 
     async fn forget(&self, offsets: &[u64]) -> Result<(), DbErr> {
-        outbox::delete_many(&self.pool.get()?, offsets).await.map(drop)
+        in_time(outbox::delete_many(&self.pool.get()?, offsets)).await.map(drop)
     }
 
     async fn note_waiting(&self, page: u64, counted: &mut Instant) -> Result<(), DbErr> {
@@ -236,7 +236,7 @@ impl Relay {
                 return Ok(());
             }
             *counted = Instant::now();
-            waiting = outbox::Entity::find().count(&self.pool.get()?).await?;
+            waiting = in_time(outbox::Entity::find().count(&self.pool.get()?)).await?;
         }
         metrics::gauge!(metric::RELAY_WAITING).set(waiting as f64);
         self.status.lock().waiting = waiting;

@@ -50,6 +50,10 @@ impl Evidence<'_> {
             }
             progress.instances.push(Instance { confirmed, ..Instance::named(&report.instance) });
         }
+        if progress.confirmed == 0 && progress.missing.is_empty() {
+            let why = "nobody has said anything for a while, or their clocks are wrong".to_owned();
+            progress.missing.insert("everybody".to_owned(), why);
+        }
         if !progress.missing.is_empty() {
             let late = self.now_ms - operation.at_ms > PATIENCE_MS;
             progress.state = if late { Standing::Partial } else { meanwhile };
@@ -125,6 +129,8 @@ mod tests {
         let all = reports(&[("a", Some(6), "", 0), ("left", None, "", 0), ("dead", Some(1), "", stale)]);
         let done = progress(Kind::Tune, 7, &all, 0);
         assert_eq!((done.state, done.confirmed), (Standing::Done, 1));
+        let nobody = progress(Kind::Tune, 7, &reports(&[("dead", Some(6), "", stale)]), 0);
+        assert_eq!((nobody.state, nobody.confirmed), (Standing::Applying, 0));
         let behind = reports(&[("a", Some(6), "", 0), ("b", Some(5), "", 0)]);
         assert_eq!(progress(Kind::Skip, 7, &behind, 0).state, Standing::Applying);
         let late = progress(Kind::Skip, 7, &behind, PATIENCE_MS + 1);

@@ -68,7 +68,9 @@ impl Address {
 }
 
 fn parse(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(|url| url.scheme() == "mysql" && url.port() != Some(0))
+    // A socket leads to its own server, whatever the address says.
+    let has_socket = |url: &Url| url.query_pairs().any(|(name, _)| name == "socket");
+    Url::parse(text).ok().filter(|url| url.scheme() == "mysql" && url.port() != Some(0) && !has_socket(url))
 }
 
 impl FromStr for Address {
@@ -173,6 +175,7 @@ mod tests {
         let setting = "mysql://me:p%40ss@old:3306/tidemark?ssl-mode=REQUIRED";
         assert_eq!(to.aim(setting).unwrap(), "mysql://me:p%40ss@new:3307/other?ssl-mode=REQUIRED");
         assert_eq!(Address::of_setting(setting).unwrap().as_str(), "mysql://old:3306/tidemark");
+        assert!(to.aim("mysql://me@old/tidemark?socket=/run/mysqld.sock").is_err());
         assert!(to.aim("nonsense").is_err() && Address::of_setting("nonsense").is_err());
     }
 }

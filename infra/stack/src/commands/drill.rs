@@ -74,6 +74,11 @@ const CUTOVER: Proof = &[
         "nobody_notices_a_cutover_there_and_back_under_the_production_scenario_of_k6",
     ),
     ("stack", "drills::cutover", "a_cutover_that_fails_leaves_the_old_server_in_charge"),
+    (
+        "stack",
+        "drills::cutover",
+        "a_server_that_is_gone_for_good_is_left_for_an_empty_one_also_by_workers_that_have_started_since",
+    ),
 ];
 
 impl Drill {

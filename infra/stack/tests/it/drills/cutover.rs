@@ -125,6 +125,35 @@ fn a_cutover_that_fails_leaves_the_old_server_in_charge() {
     scene.judge_undisturbed(&visits);
 }
 
+#[test]
+fn a_server_that_is_gone_for_good_is_left_for_an_empty_one_also_by_workers_that_have_started_since() {
+    let (mut old, new) = (private::mysql().unwrap(), private::mysql().unwrap());
+    let endpoints = Endpoints { mysql: old.url(), ..testing::endpoints().clone() };
+    let mut scene = Scene::on("cutover-gone", &endpoints, 2);
+    let shoppers = scene.shoppers(1);
+    shoppers.advance(ORDERS);
+    new.sql(&format!("CREATE DATABASE {}", scene.deployment.database())).unwrap();
+    old.kill().unwrap();
+    shoppers.advance(ORDERS);
+    // What people do when MySQL is down. It has never claimed what it is given now.
+    scene.consumers[0].kill().unwrap();
+    scene.consumers[0].restart().unwrap();
+    shoppers.advance(ORDERS);
+
+    let to = scene.deployment.address_on(new.port());
+    let args = ["cutover", "--to", &to, "--reason", "a dead disk", "--timeout", "60s"];
+    let said = tidemark(&scene, &args);
+    assert_eq!(said.status.code(), Some(1), "without a word on the old one: {said:?}");
+    let said = tidemark(&scene, &[&args[..], &["--old-is-gone"]].concat());
+    let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    eprintln!("{out}");
+    assert!(said.status.success(), "{out}{err}");
+    scene.deployment.moves_to(new.port());
+    shoppers.advance(ORDERS);
+    let visits = shoppers.end();
+    scene.judge_undisturbed(&visits);
+}
+
 /// That everything flows to the old server, and that the command said so.
 fn assert_on_the_old_one(scene: &Scene, said: &Output, why: &str) {
     let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
