@@ -5,7 +5,7 @@ use crate::{
     cutover::{self, Cutover},
     group::{Activity, Controls, GroupStatus},
     limits,
-    pool::WriterPool,
+    pool::{self, WriterPool},
 };
 use anyhow::Context;
 use axum::Router;
@@ -21,8 +21,8 @@ use control::{
 };
 use parking_lot::Mutex;
 use schemas::groups;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use sea_orm::DbErr;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::{sync::Notify, task::JoinSet};
 
 /// One group of this process, and what belongs to it.
@@ -92,10 +92,8 @@ impl Plane {
 
     /// The operators' routes; for behind the bearer token.
     pub fn routes(&self) -> Router {
-        let office = self.office();
-        let Some(unit) = self.units.values().next() else { return office.routes() };
-        let (config, pool, view) = (self.config.clone(), unit.pool.clone(), self.tail.view());
-        cutover::routes(Cutover { config, office: office.clone(), view, pool }).merge(office.routes())
+        let (config, office, view) = (self.config.clone(), self.office(), self.tail.view());
+        cutover::routes(Cutover { config, office: office.clone(), view }).merge(office.routes())
     }
 
     fn office(&self) -> Office {
@@ -145,9 +143,6 @@ fn report(instance: &str, units: &Units, view: &View) -> Report {
         .iter()
         .map(|(group, unit)| {
             let mut report = unit.status.lock().report.clone();
-            for (partition, at) in &mut report.partitions {
-                at.committed = unit.status.lock().next_offsets.get(partition).copied();
-            }
             if report.is_pausing() {
                 // After the partitions: whoever entered before they were closed is counted.
                 report.in_flight = unit.activity.under_way();
@@ -182,13 +177,9 @@ fn healthy(pool: Option<WriterPool>) -> Healthy {
     })
 }
 
-async fn takes_writes(url: &str) -> Result<bool, sea_orm::DbErr> {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(1).connect_timeout(Duration::from_secs(1)).sqlx_logging(false);
-    let db = Database::connect(options).await?;
-    let ask = "SELECT @@global.read_only + @@global.super_read_only AS locked";
-    let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, ask)).await;
-    let locked = row.and_then(|row| row.map_or(Ok(1), |row| row.try_get::<i64>("", "locked")));
+async fn takes_writes(url: &str) -> Result<bool, DbErr> {
+    let db = pool::connect_once(url).await?;
+    let takes = migrations::takes_writes(&db).await;
     db.close().await?;
-    Ok(locked? == 0)
+    takes
 }

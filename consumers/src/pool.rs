@@ -2,7 +2,12 @@
 //! with other settings, perhaps on another server, when it is asked for again.
 
 use crate::{config::Config, limits};
-use control::{Address, database::NotAnAddress, office::PoolReport, records::Tuning};
+use control::{
+    Address,
+    database::NotAnAddress,
+    office::PoolReport,
+    records::{PoolSettings, Tuning},
+};
 use parking_lot::RwLock;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr,
@@ -53,13 +58,12 @@ impl WriterPool {
     }
 
     async fn connect(&self, wanted: &Wanted) -> Result<DatabaseConnection, DbErr> {
-        let (tuning, config) = (&wanted.tuning, &self.config);
-        let acquire = tuning.acquire_timeout_ms.unwrap_or(config.pool_acquire_timeout_ms);
+        let (settings, config) = (self.settings(&wanted.tuning), &self.config);
         let mut options = ConnectOptions::new(self.url_of(wanted)?);
         options
-            .max_connections(tuning.max.unwrap_or(config.pool_max))
-            .min_connections(tuning.min.unwrap_or(config.pool_min))
-            .acquire_timeout(Duration::from_millis(acquire))
+            .max_connections(settings.max)
+            .min_connections(settings.min)
+            .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
             .idle_timeout(Duration::from_millis(config.pool_idle_timeout_ms))
             .max_lifetime(Duration::from_millis(config.pool_max_lifetime_ms))
             .connect_lazy(true)
@@ -68,6 +72,14 @@ impl WriterPool {
                 options.after_connect(|session, _| Box::pin(limit_silence(session)))
             });
         Database::connect(options).await
+    }
+
+    fn settings(&self, tuning: &Tuning) -> PoolSettings {
+        tuning.of_pool(PoolSettings {
+            max: self.config.pool_max,
+            min: self.config.pool_min,
+            acquire_timeout_ms: self.config.pool_acquire_timeout_ms,
+        })
     }
 
     fn url_of(&self, wanted: &Wanted) -> Result<String, DbErr> {
@@ -203,16 +215,23 @@ impl WriterPool {
     #[must_use]
     pub fn report(&self, group: &str) -> PoolReport {
         let (open, idle) = self.sessions();
-        let tuning = self.slot.read().wanted.tuning.clone();
-        PoolReport {
-            name: format!("writer/{group}"),
-            max: tuning.max.unwrap_or(self.config.pool_max),
-            min: tuning.min.unwrap_or(self.config.pool_min),
-            acquire_timeout_ms: tuning.acquire_timeout_ms.unwrap_or(self.config.pool_acquire_timeout_ms),
-            open,
-            idle,
-        }
+        let settings = self.settings(&self.slot.read().wanted.tuning);
+        PoolReport { name: format!("writer/{group}"), settings, open, idle }
     }
+}
+
+/// One connection, for a look at a server; whoever asks closes it.
+///
+/// # Errors
+/// A server that does not let us in.
+pub async fn connect_once(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .acquire_timeout(limits::CHECK_CONNECT)
+        .connect_timeout(limits::CHECK_CONNECT)
+        .sqlx_logging(false);
+    Database::connect(options).await
 }
 
 /// One look, or one statement, of whoever works beside a group: a server that hangs is one that is away.

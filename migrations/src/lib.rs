@@ -14,3 +14,4 @@ mod version;
 
 pub use failure::{Failure, failure_of_code, mysql_error_code};
 pub use migrator::{LOCK_WAIT_S, MigrationError, Migrator, up, up_within, verify};
+pub use server::takes_writes;

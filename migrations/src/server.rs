@@ -1,4 +1,4 @@
-//! Whether a MySQL server can hold this schema at all. Reads two variables, changes nothing.
+//! Whether a MySQL server can hold this schema at all, and whether it takes writes. Reads variables, changes nothing.
 
 use crate::MigrationError;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
@@ -15,6 +15,17 @@ pub(crate) async fn check<C: ConnectionTrait>(db: &C) -> Result<(), MigrationErr
     let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?;
     judge(&row.try_get::<String>("", "version")?, &row.try_get::<String>("", "mode")?)
+}
+
+/// Whether the server takes writes: a replica, or one that is being handed over, does not.
+///
+/// # Errors
+/// The database's own.
+pub async fn takes_writes<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
+    let sql = "SELECT @@global.read_only + @@global.super_read_only AS locked";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?;
+    Ok(row.try_get::<i64>("", "locked")? == 0)
 }
 
 fn judge(version: &str, sql_mode: &str) -> Result<(), MigrationError> {

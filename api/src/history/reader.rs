@@ -7,7 +7,7 @@ use control::{
     Address, State,
     acks::Readers,
     office::PoolReport,
-    records::{Target, Tuning},
+    records::{PoolSettings, Target, Tuning},
 };
 use migrations::Failure;
 use parking_lot::RwLock;
@@ -51,11 +51,12 @@ impl Aim {
             .as_ref()
             .map_or_else(|| Ok(config.database_url.clone()), |at| at.aim(&config.database_url));
         let url = url.map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))?;
+        let settings = self.settings(config);
         let mut options = ConnectOptions::new(url);
         options
-            .max_connections(self.max(config))
-            .min_connections(self.min(config))
-            .acquire_timeout(Duration::from_millis(self.acquire_timeout_ms(config)))
+            .max_connections(settings.max)
+            .min_connections(settings.min)
+            .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
             .idle_timeout(Duration::from_millis(config.reader_pool_idle_timeout_ms))
             .max_lifetime(Duration::from_millis(config.reader_pool_max_lifetime_ms))
             .connect_lazy(true)
@@ -63,16 +64,12 @@ impl Aim {
         Database::connect(options).await
     }
 
-    fn max(&self, config: &Config) -> u32 {
-        self.tuning.max.unwrap_or(config.reader_pool_max)
-    }
-
-    fn min(&self, config: &Config) -> u32 {
-        self.tuning.min.unwrap_or(config.reader_pool_min).min(self.max(config))
-    }
-
-    fn acquire_timeout_ms(&self, config: &Config) -> u64 {
-        self.tuning.acquire_timeout_ms.unwrap_or(config.reader_pool_acquire_timeout_ms)
+    fn settings(&self, config: &Config) -> PoolSettings {
+        self.tuning.of_pool(PoolSettings {
+            max: config.reader_pool_max,
+            min: config.reader_pool_min,
+            acquire_timeout_ms: config.reader_pool_acquire_timeout_ms,
+        })
     }
 }
 
@@ -128,9 +125,7 @@ impl Reader {
         let pool = pool.get_mysql_connection_pool();
         PoolReport {
             name: "reader".to_owned(),
-            max: aim.max(&self.config),
-            min: aim.min(&self.config),
-            acquire_timeout_ms: aim.acquire_timeout_ms(&self.config),
+            settings: aim.settings(&self.config),
             open: pool.size(),
             idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
         }

@@ -7,7 +7,7 @@ mod target;
 
 pub use target::Checked;
 
-use crate::{config::Config, pool::WriterPool};
+use crate::{config::Config, pool::connect_once};
 use axum::{
     Json, Router,
     extract::{State, rejection::JsonRejection},
@@ -19,7 +19,7 @@ use control::{
     office::{self, Accepted, Office, Refusal, Switch, bad},
     tail::{View, read_now},
 };
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::{DatabaseConnection, DbErr};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use server::Server;
@@ -33,8 +33,6 @@ pub struct Cutover {
     pub office: Office,
     /// For what the API processes say of their sessions.
     pub view: View,
-    /// Any of the writer pools: all aim at the same server.
-    pub pool: WriterPool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,11 +85,14 @@ async fn sessions(State(cutover): State<Cutover>) -> Result<Json<Value>, Refusal
     let away = |error: DbErr| {
         Refusal::unavailable("DATABASE_UNAVAILABLE", format!("{address} does not say who is there: {error}"))
     };
-    let url = cutover.pool.url().map_err(away)?;
-    let db = connect(&url).await.map_err(away)?;
-    let found = server::sessions(&db).await;
-    db.close().await.ok();
-    let (user, sessions) = found.map_err(away)?;
+    let url = aimed(&cutover.config, &address).map_err(away)?;
+    let asked = within(async {
+        let db = connect_once(&url).await?;
+        let found = server::sessions(&db).await;
+        db.close().await.ok();
+        found
+    });
+    let (user, sessions) = asked.await.map_err(away)?;
     let reports = cutover.view.reports();
     let now = control::office::now_ms();
     let here = reports.live(now).filter(|report| report.database.as_ref() == Some(&address));
@@ -101,17 +102,6 @@ async fn sessions(State(cutover): State<Cutover>) -> Result<Json<Value>, Refusal
         "address": address, "user": user, "sessions": sessions, "readers": readers,
         "unaccounted": sessions.saturating_sub(readers),
     })))
-}
-
-/// One connection, for a look.
-async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(1)
-        .acquire_timeout(crate::limits::CHECK_CONNECT)
-        .connect_timeout(crate::limits::CHECK_CONNECT)
-        .sqlx_logging(false);
-    Database::connect(options).await
 }
 
 /// Settings for the server that counts: as `control` says, or else as they are. For tools, which look once. `control` that
@@ -145,7 +135,7 @@ fn aimed(config: &Config, to: &Address) -> Result<String, DbErr> {
 async fn look(config: &Config, at: &Address) -> Result<(DatabaseConnection, Server), DbErr> {
     let url = aimed(config, at)?;
     within(async {
-        let db = connect(&url).await?;
+        let db = connect_once(&url).await?;
         let server = Server::look(&db).await?;
         Ok((db, server))
     })

@@ -18,13 +18,12 @@ impl Server {
         let row = one(
             db,
             "SELECT VERSION() AS version, @@server_uuid AS uuid, @@hostname AS host, \
-             CAST(@@port AS UNSIGNED) AS port, @@datadir AS folder, \
-             CAST(@@global.read_only + @@global.super_read_only AS SIGNED) AS locked",
+             CAST(@@port AS UNSIGNED) AS port, @@datadir AS folder",
         )
         .await?;
         let text = |name: &str| row.try_get::<String>("", name);
         let identity = (text("uuid")?, text("host")?, row.try_get::<u64>("", "port")?, text("folder")?);
-        let read_only = row.try_get::<i64>("", "locked")? != 0;
+        let read_only = !migrations::takes_writes(db).await?;
         let ask = "SELECT COUNT(*) AS n FROM performance_schema.replication_applier_status WHERE service_state = 'ON'";
         let replicating = match one(db, ask).await {
             Ok(row) => Some(row.try_get::<i64>("", "n")? > 0),

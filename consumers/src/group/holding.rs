@@ -5,9 +5,11 @@ use super::{
     ownership::{Group, Phase},
     work::Work,
 };
-use crate::{limits, metric, pool::WriterPool};
+use crate::{
+    limits, metric,
+    pool::{WriterPool, in_time},
+};
 use rdkafka::{TopicPartitionList, consumer::Consumer, error::KafkaResult};
-use sea_orm::ConnectionTrait;
 use std::collections::BTreeMap;
 
 impl<W: Work> Group<W> {
@@ -127,8 +129,5 @@ impl<W: Work> Group<W> {
 async fn is_writable(pool: &WriterPool) -> bool {
     // What was let go of is opened when somebody resumes; nobody asks meanwhile.
     let Ok(db) = pool.get() else { return true };
-    let ask = "SELECT @@global.read_only + @@global.super_read_only AS locked";
-    let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, ask);
-    let asked = tokio::time::timeout(limits::DATABASE_TIMEOUT, db.query_one_raw(statement)).await;
-    matches!(asked, Ok(Ok(Some(row))) if row.try_get::<i64>("", "locked").is_ok_and(|locked| locked == 0))
+    in_time(migrations::takes_writes(&db)).await.unwrap_or(false)
 }

@@ -1,15 +1,16 @@
 //! Moving to another MySQL: what is checked of a target, and that everybody uses the server that counts and no other.
 
 use crate::{
+    operator::{pause, resume, settles},
     patience::until_true,
     process::Process,
     records::{claim, fresh, open},
-    world::{World, in_world},
+    world::{World, applied, in_world},
 };
 use consumers::config::Config;
 use reqwest::Method;
 use schemas::{Record, Topic};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
 use stack::{private::Private, services::MySql};
 
@@ -51,12 +52,6 @@ impl Target {
     }
 }
 
-async fn applied(db: &DatabaseConnection) -> anyhow::Result<i64> {
-    let ask = "SELECT CAST(COALESCE(SUM(next_offset), 0) AS SIGNED) AS n FROM projection_offset";
-    let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, ask)).await?;
-    Ok(row.map_or(Ok(0), |row| row.try_get("", "n"))?)
-}
-
 /// Where this world's database is.
 fn own_address(world: &World) -> String {
     control::Address::of_setting(&world.config.database_url).expect("an address").to_string()
@@ -83,25 +78,21 @@ async fn switch(process: &Process, to: &str) -> anyhow::Result<(u16, Value)> {
     process.send(Method::POST, "/admin/database", &json!({"to": to, "reason": "a test"})).await
 }
 
-async fn pause(process: &Process, holder: &str, mode: &str) -> anyhow::Result<()> {
-    let body = json!({"scope": {"all": true}, "holder": holder, "mode": mode, "reason": "a test"});
-    let (status, answer) = process.send(Method::POST, "/admin/consumers/pause", &body).await?;
-    assert_eq!(status, 202, "{answer}");
-    settle(process, &answer, "PAUSED").await
+/// Has everything rest, for a holder and in a mode.
+async fn rest(process: &Process, holder: &str, mode: &str) -> anyhow::Result<()> {
+    let wanted = json!({"scope": {"all": true}, "holder": holder, "mode": mode});
+    settles(process, &pause(process, wanted).await?, "PAUSED").await
 }
 
-async fn resume(process: &Process, holder: &str) -> anyhow::Result<()> {
-    let body = json!({"holder": holder});
-    let (status, answer) = process.send(Method::POST, "/admin/consumers/resume", &body).await?;
-    assert_eq!(status, 202, "{answer}");
-    settle(process, &answer, "RUNNING").await
+async fn flow(process: &Process, holder: &str) -> anyhow::Result<()> {
+    settles(process, &resume(process, json!({"holder": holder})).await?, "RUNNING").await
 }
 
-async fn settle(process: &Process, accepted: &Value, state: &str) -> anyhow::Result<()> {
-    let path = format!("/admin/operations/{}?wait=30s", accepted["operation"].as_str().unwrap_or_default());
-    let (_, said) = process.get(&path, true).await?;
-    assert_eq!(said["state"], state, "{said:#}");
-    Ok(())
+/// Switches, and waits until somebody says that all use it.
+async fn moves(process: &Process, to: &str, told_by: &Process) -> anyhow::Result<()> {
+    let (status, switched) = switch(process, to).await?;
+    assert_eq!(status, 202, "{switched}");
+    settles(told_by, switched["operation"].as_str().unwrap_or_default(), "DONE").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +116,7 @@ async fn what_would_stop_the_projections_is_found_before_anything_is_drained() -
         assert_eq!((&empty["schema"], &empty["ok"]), (&json!("empty"), &json!(true)), "{empty}");
         let made = check(&process, &target.address, true).await?;
         assert_eq!((&made["schema"], &made["ok"]), (&json!("made"), &json!(true)), "{made}");
-        let known = applied(&world.db).await?;
+        let known = world.applied().await?;
         let again = check(&process, &target.address, true).await?;
         assert_eq!((&again["schema"], again["behind_records"].as_i64()), (&json!("current"), Some(known)));
 
@@ -183,16 +174,14 @@ async fn all_use_the_server_that_counts_and_the_way_back_is_the_same_way() -> an
         assert_eq!(check(&one, &target.address, true).await?["ok"], true);
 
         assert_not_released(&one, &target.address).await?;
-        pause(&one, "operator", "release").await?;
+        rest(&one, "operator", "release").await?;
         assert_not_released(&one, &target.address).await?;
-        resume(&one, "operator").await?;
-        pause(&one, "cutover", "drain").await?;
+        flow(&one, "operator").await?;
+        rest(&one, "cutover", "drain").await?;
         assert_not_released(&one, &target.address).await?;
-        pause(&one, "cutover", "release").await?;
-        let old = applied(&world.db).await?;
-        let (status, switched) = switch(&two, &target.address).await?;
-        assert_eq!(status, 202, "{switched}");
-        settle(&one, &switched, "DONE").await?;
+        rest(&one, "cutover", "release").await?;
+        let old = world.applied().await?;
+        moves(&two, &target.address, &one).await?;
         let (status, again) = switch(&one, &target.address).await?;
         assert_eq!((status, &again["errorCode"]), (409, &json!("SAME_DATABASE")), "{again}");
         let (_, told) = one.get("/admin/database", true).await?;
@@ -205,35 +194,31 @@ async fn all_use_the_server_that_counts_and_the_way_back_is_the_same_way() -> an
         // Whoever starts now is configured with the old one, and does not use it.
         world.append(&claims(200..300)).await?;
         two.stop().await?;
-        resume(&one, "cutover").await?;
+        flow(&one, "cutover").await?;
         let third = Config { instance: format!("{}-three", world.config.instance), ..world.config.clone() };
         let third = world.start_with(third).await?;
         until_true("it has partitions", async || Ok(third.owns().await? > 0)).await?;
         world.append(&claims(300..400)).await?;
         world.clean_audit().await?;
         assert!(target.applied().await? >= old + 200, "the target was not filled");
-        assert_eq!(applied(&world.db).await?, old, "somebody writes to the old server");
+        assert_eq!(world.applied().await?, old, "somebody writes to the old server");
 
-        pause(&one, "cutover", "release").await?;
-        let (status, back) = switch(&one, &own_address(world)).await?;
-        assert_eq!(status, 202, "{back}");
-        settle(&third, &back, "DONE").await?;
+        rest(&one, "cutover", "release").await?;
+        moves(&one, &own_address(world), &third).await?;
         let there = target.applied().await?;
-        resume(&one, "cutover").await?;
+        flow(&one, "cutover").await?;
         world.append(&claims(400..500)).await?;
         world.clean_audit().await?;
-        assert!(applied(&world.db).await? >= old + 300, "the old server was not filled");
+        assert!(world.applied().await? >= old + 300, "the old server was not filled");
         assert_eq!(target.applied().await?, there, "somebody writes to the server that was left");
 
         // A cutover that is taken back before anything was filled: the old one is ahead of the one that counts.
-        pause(&one, "cutover", "release").await?;
+        rest(&one, "cutover", "release").await?;
         for (to, ahead) in [(target.address.clone(), false), (own_address(world), true)] {
             assert_eq!(check(&one, &to, true).await?["behind_records"] == 0, ahead, "{to}");
-            let (status, switched) = switch(&one, &to).await?;
-            assert_eq!(status, 202, "{switched}");
-            settle(&one, &switched, "DONE").await?;
+            moves(&one, &to, &one).await?;
         }
-        resume(&one, "cutover").await?;
+        flow(&one, "cutover").await?;
         world.append(&claims(500..600)).await?;
         world.clean_audit().await?;
         third.stop().await?;

@@ -3,6 +3,7 @@
 
 mod facts;
 mod mixture;
+mod operator;
 mod patience;
 mod pausing;
 mod paying;
@@ -28,6 +29,7 @@ mod projecting;
 mod rebuilding;
 mod relay;
 mod replays;
+mod reporting;
 mod seeding;
 mod settings;
 mod sharing;

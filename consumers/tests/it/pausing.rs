@@ -1,6 +1,7 @@
 //! Pausing and resuming by operators: what is confirmed is true, on every process, whatever happens meanwhile.
 
 use crate::{
+    operator::{pause, progress, resume},
     patience::until_true,
     process::Process,
     records::{claim, fresh, open},
@@ -27,43 +28,19 @@ async fn second(world: &World) -> anyhow::Result<Process> {
     world.start_with(Config { instance, ..world.config.clone() }).await
 }
 
-async fn pause(process: &Process, mut body: Value) -> anyhow::Result<String> {
-    body["reason"] = json!("a test");
-    let (status, answer) = process.send(Method::POST, "/admin/consumers/pause", &body).await?;
-    assert_eq!(status, 202, "{answer}");
-    Ok(answer["operation"].as_str().unwrap_or_default().to_owned())
-}
-
-async fn resume(process: &Process, body: Value) -> anyhow::Result<String> {
-    let (status, answer) = process.send(Method::POST, "/admin/consumers/resume", &body).await?;
-    assert_eq!(status, 202, "{answer}");
-    Ok(answer["operation"].as_str().unwrap_or_default().to_owned())
-}
-
-/// What is said of an operation, once it is settled or the time is over.
-async fn progress(process: &Process, operation: &str, wait: &str) -> anyhow::Result<Value> {
-    let (status, answer) = process.get(&format!("/admin/operations/{operation}?wait={wait}"), true).await?;
-    assert_eq!(status, 200, "{answer}");
-    Ok(answer)
-}
-
 async fn state(process: &Process, operation: &str) -> anyhow::Result<Value> {
     Ok(progress(process, operation, "20s").await?["state"].clone())
 }
 
-async fn applied(world: &World) -> anyhow::Result<i64> {
-    world.number("SELECT CAST(COALESCE(SUM(next_offset), 0) AS SIGNED) AS n FROM projection_offset").await
-}
-
 /// That nothing is written, though there is something to write, while every process reports twice that nothing is new.
 async fn assert_still(world: &World, processes: &[&Process]) -> anyhow::Result<()> {
-    let before = applied(world).await?;
+    let before = world.applied().await?;
     let ends: u64 = world.ends().await?.iter().sum();
     assert!(before.unsigned_abs() < ends, "there is nothing to write");
     for process in processes.iter().cycle().take(2 * processes.len()) {
         process.until_it_repeats_itself().await?;
     }
-    assert_eq!(applied(world).await?, before, "something was written");
+    assert_eq!(world.applied().await?, before, "something was written");
     Ok(())
 }
 

@@ -254,6 +254,11 @@ impl World {
         tokio::task::spawn_blocking(look).await?
     }
 
+    /// Offsets that MySQL has passed, over all partitions.
+    pub(crate) async fn applied(&self) -> anyhow::Result<i64> {
+        applied(&self.db).await
+    }
+
     /// Waits until a projection has come to an offset.
     pub(crate) async fn until_applied(
         &self,
@@ -340,6 +345,13 @@ impl World {
         self.server.execute_unprepared(&format!("DROP DATABASE {}", self.schema)).await?;
         Ok(self.server.close().await?)
     }
+}
+
+/// Offsets that a database has passed, over all partitions.
+pub(crate) async fn applied(db: &DatabaseConnection) -> anyhow::Result<i64> {
+    let ask = "SELECT CAST(COALESCE(SUM(next_offset), 0) AS SIGNED) AS n FROM projection_offset";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, ask)).await?;
+    Ok(row.context("a sum")?.try_get("", "n")?)
 }
 
 /// As `init` registers them.

@@ -27,6 +27,17 @@ pub struct Report {
     pub unreadable: Vec<String>,
 }
 
+impl Report {
+    /// Whether the other report says more than how far the database is, and how many connections only read.
+    #[must_use]
+    pub fn is_news(&self, other: &Self) -> bool {
+        (self.applied, &self.database, &self.unreadable)
+            != (other.applied, &other.database, &other.unreadable)
+            || !self.groups.keys().eq(other.groups.keys())
+            || self.groups.values().zip(other.groups.values()).any(|(own, others)| own.is_news(others))
+    }
+}
+
 /// Connections that only read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readers {

@@ -109,6 +109,30 @@ pub struct Tuning {
     pub reason: String,
 }
 
+/// How many connections a pool has, and how long it lets wait for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PoolSettings {
+    /// Connections, at most.
+    pub max: u32,
+    /// Connections that are kept.
+    pub min: u32,
+    /// Wait for one, in ms.
+    pub acquire_timeout_ms: u64,
+}
+
+impl Tuning {
+    /// A pool's settings: these, and as configured what they leave out; never more kept than there may be.
+    #[must_use]
+    pub fn of_pool(&self, configured: PoolSettings) -> PoolSettings {
+        let max = self.max.unwrap_or(configured.max);
+        PoolSettings {
+            max,
+            min: self.min.unwrap_or(configured.min).min(max),
+            acquire_timeout_ms: self.acquire_timeout_ms.unwrap_or(configured.acquire_timeout_ms),
+        }
+    }
+}
+
 /// How fast what was paused comes back: shares of the time in which a partition may work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ramp {
@@ -310,6 +334,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Key>(), Err(Unreadable::Key(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_pool_keeps_what_is_not_tuned_and_never_more_than_it_may_have() {
+        let configured = PoolSettings { max: 10, min: 2, acquire_timeout_ms: 500 };
+        assert_eq!(Tuning::default().of_pool(configured), configured);
+        let tuned = Tuning { max: Some(1), acquire_timeout_ms: Some(7), ..Tuning::default() };
+        assert_eq!(tuned.of_pool(configured), PoolSettings { max: 1, min: 1, acquire_timeout_ms: 7 });
     }
 
     #[test]

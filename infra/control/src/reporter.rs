@@ -57,12 +57,9 @@ impl Reporter {
                 _ = tick.tick() => true,
             };
             let report = (self.compose)();
-            if is_tick || said.as_ref() != Some(&report) {
-                if self.say(&report).await {
-                    said = Some(report);
-                } else {
-                    said = None;
-                }
+            // Whoever ends a transaction wakes this too: how far the database is, is said now and then.
+            if is_tick || said.as_ref().is_none_or(|said| report.is_news(said)) {
+                said = self.say(&report).await.then_some(report);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     acks::Flow,
     audit::{Kind, Operation},
     limits,
-    records::{Key, Skip, Spot, Target, Tuning, Value},
+    records::{Key, PoolSettings, Skip, Spot, Target, Tuning, Value},
 };
 use axum::{
     Json,
@@ -31,12 +31,9 @@ const POOLS: [&str; 2] = ["writer", "reader"];
 pub struct PoolReport {
     /// `writer/GROUP`, or `reader`.
     pub name: String,
-    /// Connections, at most.
-    pub max: u32,
-    /// Connections that are kept.
-    pub min: u32,
-    /// Wait for one, in ms.
-    pub acquire_timeout_ms: u64,
+    /// What it may have.
+    #[serde(flatten)]
+    pub settings: PoolSettings,
     /// Connections that are open.
     pub open: u32,
     /// Of these, not in use.

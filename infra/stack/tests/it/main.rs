@@ -6,6 +6,7 @@
 
 mod architecture;
 mod brokers;
+mod command_line;
 mod databases;
 mod drills;
 mod faults;

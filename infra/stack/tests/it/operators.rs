@@ -2,14 +2,14 @@
 //!
 //! The binaries must be built: `cargo build -p cli -p api -p consumers`.
 
+use crate::command_line;
 use crate::faults::client::{Client, list_product, open_coupon};
 use crate::faults::deployment::{ADMIN_TOKEN, Deployment};
 use crate::faults::{SOON, raw_log, wait_for, wait_until};
 use serde_json::Value;
 use stack::platform::Mode;
 use stack::ports::lease;
-use stack::process::{self, Process};
-use std::process::Command;
+use stack::process::Process;
 
 /// Lies in partition 0 of `coupon`.
 const COUPON: u64 = 1;
@@ -38,14 +38,11 @@ struct Said {
 
 impl Operator {
     fn of(processes: &[&Process]) -> Self {
-        let urls: Vec<String> = processes.iter().map(|process| process.admin_url()).collect();
-        Self { urls: urls.join(","), token: ADMIN_TOKEN }
+        Self { urls: command_line::urls(processes.iter().copied()), token: ADMIN_TOKEN }
     }
 
     fn says(&self, line: &str) -> Said {
-        let program = process::binary("tidemark").expect("run `cargo build -p cli`");
-        let mut command = Command::new(program);
-        command.env("TIDEMARK_ADMIN_URL", &self.urls).env("TIDEMARK_ADMIN_TOKEN", self.token);
+        let mut command = command_line::tidemark(&self.urls, self.token);
         let output = command.args(line.split_whitespace()).args(["--actor", "a-test"]).output().unwrap();
         Said {
             code: output.status.code().unwrap(),

@@ -1,5 +1,7 @@
 //! Where a MySQL is, as `control` may say it: without user and password. What may hold a password is never repeated.
 
+use url::Url;
+
 /// The port of a server that was told no other.
 const DEFAULT_PORT: u16 = 3306;
 /// What it looks like.
@@ -20,21 +22,12 @@ pub(super) fn read(text: &str) -> Result<String, String> {
 }
 
 fn spell(text: &str) -> Option<String> {
-    let (place, schema) = text.strip_prefix("mysql://")?.split_once('/')?;
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "mysql" && url.port() != Some(0))?;
+    let host = url.host_str().filter(|host| !host.is_empty())?.to_ascii_lowercase();
+    let schema = url.path().strip_prefix('/').filter(|schema| !schema.is_empty())?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-$".contains(c);
-    if schema.is_empty() || !schema.chars().all(is_plain) {
-        return None;
-    }
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !place.ends_with(']') => (host, port.parse().ok().filter(|port| *port > 0)?),
-        _ => (place, DEFAULT_PORT),
-    };
-    let is_six = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_host = match is_six {
-        Some(six) => six.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)),
-    };
-    is_host.then(|| format!("mysql://{}:{port}/{schema}", host.to_ascii_lowercase()))
+    let is_bare = url.query().is_none() && url.fragment().is_none() && schema.chars().all(is_plain);
+    is_bare.then(|| format!("mysql://{host}:{}/{schema}", url.port().unwrap_or(DEFAULT_PORT)))
 }
 
 /// Whether two are one, however they are spelled.

@@ -2,12 +2,12 @@
 //! it runs on where it was.
 
 use super::ORDERS;
-use super::k6::{self, K6};
+use super::k6::K6;
 use super::scene::Scene;
-use crate::faults::deployment::{ADMIN_TOKEN, Deployment};
+use crate::command_line;
+use crate::faults::deployment::ADMIN_TOKEN;
 use crate::faults::{SOON, wait_until};
 use serde_json::Value;
-use stack::process::{self, Process};
 use stack::services::MySql;
 use stack::{Endpoints, cache::Cache, install, private, testing};
 use std::process::{Child, Command, Output, Stdio};
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 const RATE: u64 = 15;
 /// Longer than there and back take.
 const DURATION: Duration = Duration::from_secs(100);
-/// How long the partner may take to hear of the last order.
-const HEARD: Duration = Duration::from_secs(60);
 /// How long a command may take that has to go back.
 const PATIENCE: Duration = Duration::from_secs(240);
 const PASSED: &str = "SELECT COALESCE(SUM(next_offset), 0) FROM projection_offset";
@@ -47,22 +45,17 @@ fn a_server_that_lacks_the_last_transactions_takes_over_and_nothing_is_applied_t
     shoppers.advance(ORDERS);
     let visits = shoppers.end();
     scene.judge_undisturbed(&visits);
-    // Nobody was killed while he called, so there is no excuse for a second call.
-    assert_eq!(scene.deployment.partner().calls(), visits.0.len() as u64, "calls of the partner");
+    scene.deployment.assert_each_called_once(visits.0.len() as u64);
 }
 
 #[test]
 fn nobody_notices_a_cutover_there_and_back_under_the_production_scenario_of_k6() {
     let (old, new) = (private::mysql().unwrap(), private::mysql().unwrap());
     let endpoints = Endpoints { mysql: old.url(), ..testing::endpoints().clone() };
-    let deployment = Deployment::on("cutover-k6", &endpoints);
-    let seeded = deployment.tool(&["seed"], &[]);
-    assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
-    let mut scene = Scene::with(deployment, 2, &[]);
-    scene.deployment.assert_clean(&scene.api, 0);
+    let mut scene = Scene::seeded("cutover-k6", &endpoints);
     new.sql(&format!("CREATE DATABASE {}", scene.deployment.database())).unwrap();
     let mut k6 = K6::start(&scene.api, RATE, DURATION);
-    advances(&scene);
+    scene.advances();
 
     let to = scene.deployment.address_on(new.port());
     for (args, server) in [(["--to", to.as_str()].as_slice(), &new), (["--back"].as_slice(), &old)] {
@@ -70,18 +63,12 @@ fn nobody_notices_a_cutover_there_and_back_under_the_production_scenario_of_k6()
         eprintln!("{}", String::from_utf8_lossy(&said.stdout));
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
         scene.deployment.moves_to(server.port());
-        advances(&scene);
+        scene.advances();
     }
     assert!(k6.is_running(), "the load was over before the way back was");
     let summary = k6.end();
     eprintln!("{} requests, p99 {} ms", summary["requests"], summary["latency_ms"]["p99"]);
-    k6::assert_undisturbed(&summary);
-    scene.deployment.assert_clean(&scene.api, 0);
-    let paid = scene.deployment.number("SELECT COUNT(*) FROM orders WHERE status = 1");
-    wait_until("the partner heard of all orders", HEARD, || {
-        scene.deployment.partner().totals().orders >= paid
-    });
-    assert_eq!(scene.deployment.partner().calls(), paid, "calls of the partner");
+    scene.judge_k6(&summary);
 }
 
 #[test]
@@ -164,7 +151,7 @@ fn assert_on_the_old_one(scene: &Scene, said: &Output, why: &str) {
     wait_until("all partitions flow", SOON, || {
         scene.operator().rows().iter().all(|row| row.desired == "RUNNING" && row.observed == "RUNNING")
     });
-    advances(scene);
+    scene.advances();
 }
 
 fn port_of(scene: &Scene) -> u16 {
@@ -176,12 +163,6 @@ fn port_of(scene: &Scene) -> u16 {
 fn counts(scene: &Scene) -> String {
     let said: Value = scene.operator().database();
     said["address"].as_str().unwrap().to_owned()
-}
-
-/// That more is written to the server that is looked at.
-fn advances(scene: &Scene) {
-    let before = scene.passed();
-    wait_until("more is projected", SOON, || scene.passed() > before + ORDERS);
 }
 
 /// A copy of a database as it is at one moment.
@@ -201,11 +182,9 @@ fn copy(from: &MySql, to: &MySql, database: &str) {
 
 /// The operators' command line, asking the consumers.
 fn spawn(scene: &Scene, args: &[&str]) -> Child {
-    let urls: Vec<String> = scene.consumers.iter().map(|process| Process::admin_url(process)).collect();
-    Command::new(process::binary("tidemark").unwrap())
+    let urls = command_line::urls(scene.consumers.iter().map(|process| &**process));
+    command_line::tidemark(&urls, ADMIN_TOKEN)
         .args(args)
-        .env("TIDEMARK_ADMIN_URL", urls.join(","))
-        .env("TIDEMARK_ADMIN_TOKEN", ADMIN_TOKEN)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

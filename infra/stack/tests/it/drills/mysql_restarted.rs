@@ -1,11 +1,9 @@
 //! Proof 9: MySQL is stopped and comes back with a bigger buffer pool in the middle of the sale.
 
-use super::k6::{self, K6};
+use super::k6::K6;
 use super::operator::assert_confirmed;
 use super::scene::Scene;
 use super::{CONFIRMED, ORDERS};
-use crate::faults::deployment::Deployment;
-use crate::faults::{SOON, wait_until};
 use serde_json::json;
 use stack::private::Private;
 use stack::services::MySql;
@@ -19,8 +17,6 @@ const POOL: &str = "SELECT @@innodb_buffer_pool_size DIV 1048576";
 const RATE: u64 = 15;
 /// Longer than MySQL is away.
 const DURATION: Duration = Duration::from_secs(45);
-/// How long the partner may take to hear of the last order.
-const HEARD: Duration = Duration::from_secs(60);
 
 #[test]
 fn mysql_comes_back_with_a_bigger_buffer_pool_and_nobody_notices() {
@@ -43,22 +39,16 @@ fn mysql_comes_back_with_a_bigger_buffer_pool_and_nobody_notices() {
     shoppers.advance(ORDERS);
     let visits = shoppers.end();
     scene.judge_undisturbed(&visits);
-    // Nobody was killed while he called, so there is no excuse for a second call.
-    assert_eq!(scene.deployment.partner().calls(), visits.0.len() as u64, "calls of the partner");
+    scene.deployment.assert_each_called_once(visits.0.len() as u64);
 }
 
 #[test]
 fn nobody_notices_it_under_the_production_scenario_of_k6_either() {
     let mut mysql = small();
     let endpoints = Endpoints { mysql: mysql.url(), ..testing::endpoints().clone() };
-    let deployment = Deployment::on("mysql-restarted-k6", &endpoints);
-    let seeded = deployment.tool(&["seed"], &[]);
-    assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
-    let scene = Scene::with(deployment, 2, &[]);
-    scene.deployment.assert_clean(&scene.api, 0);
+    let scene = Scene::seeded("mysql-restarted-k6", &endpoints);
     let mut k6 = K6::start(&scene.api, RATE, DURATION);
-    let placed = scene.passed();
-    wait_until("orders are projected", SOON, || scene.passed() > placed + ORDERS);
+    scene.advances();
     let operator = scene.operator();
     let operation = operator.pause(json!({"mode": "release", "ttl": "30m", "reason": "scale up"}));
     assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
@@ -71,13 +61,7 @@ fn nobody_notices_it_under_the_production_scenario_of_k6_either() {
         "{} requests, p99 {} ms, first rows {first:.1?} after the resume",
         summary["requests"], summary["latency_ms"]["p99"]
     );
-    k6::assert_undisturbed(&summary);
-    scene.deployment.assert_clean(&scene.api, 0);
-    let paid = scene.deployment.number("SELECT COUNT(*) FROM orders WHERE status = 1");
-    wait_until("the partner heard of all orders", HEARD, || {
-        scene.deployment.partner().totals().orders >= paid
-    });
-    assert_eq!(scene.deployment.partner().calls(), paid, "calls of the partner");
+    scene.judge_k6(&summary);
 }
 
 fn small() -> Private<MySql> {

@@ -1,12 +1,13 @@
 //! What every drill begins with: a shop on real services, an API, some consumers processes, people who buy.
 
+use super::k6;
 use super::operator::Operator;
 use super::{CONFIRMED, ORDERS};
 use crate::faults::client::{Client, list_product, open_coupon};
 use crate::faults::deployment::Deployment;
 use crate::faults::shoppers::{Goods, Shoppers, Visits};
 use crate::faults::{SOON, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 use stack::Endpoints;
 use stack::private::Private;
 use stack::process::Process;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 const COUPON: u64 = 101;
 const PRICE: u64 = 39_000;
 const THREADS: u64 = 4;
+/// How long the partner may take to hear of the last order.
+const HEARD: Duration = Duration::from_secs(60);
 /// How long partitions may take to be handed around.
 const SHARED: Duration = Duration::from_secs(60);
 
@@ -42,6 +45,16 @@ impl Scene {
         let goods = Goods { coupon: COUPON, options: list_product(&api, 3, PRICE) };
         let mut scene = Self { consumers: Vec::new(), api, deployment, goods };
         scene.grow(processes, settings);
+        scene
+    }
+
+    /// With the sample data, which the production scenario needs, for two consumers processes.
+    pub fn seeded(name: &str, endpoints: &Endpoints) -> Self {
+        let deployment = Deployment::on(name, endpoints);
+        let seeded = deployment.tool(&["seed"], &[]);
+        assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
+        let scene = Self::with(deployment, 2, &[]);
+        scene.deployment.assert_clean(&scene.api, 0);
         scene
     }
 
@@ -84,6 +97,12 @@ impl Scene {
         self.deployment.number("SELECT COALESCE(SUM(next_offset), 0) FROM projection_offset")
     }
 
+    /// That more is written.
+    pub fn advances(&self) {
+        let before = self.passed();
+        wait_until("more is projected", SOON, || self.passed() > before + ORDERS);
+    }
+
     /// That nothing is written while people go on shopping.
     pub fn assert_still(&self, shoppers: &Shoppers) {
         let before = self.written();
@@ -105,6 +124,17 @@ impl Scene {
     pub fn judge_undisturbed(&self, visits: &Visits) {
         visits.assert_undisturbed();
         self.judge(visits);
+    }
+
+    /// As [`Scene::judge_undisturbed`], of k6's summary of the production scenario; the partner was called once for each.
+    pub fn judge_k6(&self, summary: &Value) {
+        k6::assert_undisturbed(summary);
+        self.deployment.assert_clean(&self.api, 0);
+        let paid = self.deployment.number("SELECT COUNT(*) FROM orders WHERE status = 1");
+        wait_until("the partner heard of all orders", HEARD, || {
+            self.deployment.partner().totals().orders >= paid
+        });
+        self.deployment.assert_each_called_once(paid);
     }
 
     /// Everything acknowledged is in MySQL and published, once.

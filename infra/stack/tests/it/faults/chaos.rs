@@ -1,10 +1,11 @@
 //! Whatever dies, dies at its worst moment: both API processes, the consumers with the dispatcher, and MySQL, each killed
 //! at moments of its own, several at once, while people shop. `cargo stack drill chaos` runs it with other seeds.
 
+use super::at_some_moment;
 use super::client::{Client, list_product, open_coupon};
 use super::deployment::Deployment;
 use super::shoppers::{Goods, Shoppers};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng};
 use stack::daemon::Daemon;
 use stack::{Endpoints, private, testing};
 use std::ops::Range;
@@ -76,15 +77,13 @@ fn storm(seed: u64) {
 
 /// Kills a program again and again; it must never have ended by itself. Returns how often.
 fn haunt(victim: &mut Daemon, mut random: StdRng, until: Instant) -> usize {
-    // Not a wait for anything: the moments of death and of return are the fault.
-    let mut pause = |range: Range<u64>| std::thread::sleep(Duration::from_millis(random.random_range(range)));
     let mut kills = 0;
     while Instant::now() < until {
-        pause(LIFE_MS);
+        at_some_moment(&mut random, LIFE_MS);
         assert!(victim.is_alive(), "{} ended by itself: read {}", victim.name(), victim.log().display());
         victim.kill().unwrap();
         kills += 1;
-        pause(DEATH_MS);
+        at_some_moment(&mut random, DEATH_MS);
         victim.restart().unwrap();
     }
     kills

@@ -1,10 +1,10 @@
 //! The projections' process dies at any moment: between a transaction and Kafka's offset, within either, at its start.
 
+use super::at_some_moment;
 use super::client::{Client, open_coupon};
 use super::deployment::Deployment;
 use super::load::Load;
-use rand::{Rng, SeedableRng, rngs::StdRng};
-use std::time::Duration;
+use rand::{SeedableRng, rngs::StdRng};
 
 const KILLS: usize = 20;
 /// The longest life of a process after it was ready, in ms: some die before their first transaction, which on a busy
@@ -28,7 +28,7 @@ fn consumers_killed_at_random_skip_nothing_and_apply_nothing_twice() {
     let load = Load::start(&Client::of(&api), &COUPONS, THREADS);
     let (mut place, mut active) = (0, 0);
     for _ in 0..KILLS {
-        std::thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_LIFE_MS)));
+        at_some_moment(&mut random, 0..LONGEST_LIFE_MS);
         consumers.kill().unwrap();
         let now = deployment.number(PLACES);
         active += usize::from(now > place);

@@ -176,6 +176,11 @@ impl Deployment {
         raw_log::read(self.setting("KAFKA"), &self.topic(topic), 0).len()
     }
 
+    /// Where nobody was killed while he called, there is no excuse for a second call of the partner.
+    pub fn assert_each_called_once(&self, orders: u64) {
+        assert_eq!(self.partner.calls(), orders, "calls of the partner");
+    }
+
     /// Rows of a query in this deployment's database.
     pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
         self.try_rows(query).unwrap()

@@ -23,6 +23,8 @@ mod signup_retried;
 mod two_apis;
 mod unknown_schema;
 
+use rand::{Rng, rngs::StdRng};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Pause between two looks at a condition.
@@ -40,6 +42,11 @@ pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Optio
         assert!(Instant::now() < deadline, "waited {within:?} in vain: {what}");
         std::thread::sleep(LOOK);
     }
+}
+
+/// Lets a random time pass. Not a wait for anything: at which moment something dies, or comes back, is the fault.
+pub fn at_some_moment(random: &mut StdRng, within_ms: Range<u64>) {
+    std::thread::sleep(Duration::from_millis(random.random_range(within_ms)));
 }
 
 /// As [`wait_for`], for a condition.

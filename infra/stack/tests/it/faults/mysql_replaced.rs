@@ -35,7 +35,7 @@ fn an_emptied_mysql_is_filled_from_the_log_and_nothing_is_published_again() {
     deployment.assert_clean(&api, 0);
     visits.assert_stored(&deployment);
     visits.assert_published_once(&deployment);
-    assert_each_called_once(&deployment, visits.0.len());
+    deployment.assert_each_called_once(visits.0.len() as u64);
 }
 
 #[test]
@@ -64,17 +64,12 @@ fn a_mysql_set_back_to_an_older_copy_catches_up_and_nothing_is_published_again()
     deployment.assert_clean(&api, 0);
     visits.assert_stored(&deployment);
     visits.assert_published_once(&deployment);
-    assert_each_called_once(&deployment, visits.0.len());
+    deployment.assert_each_called_once(visits.0.len() as u64);
 }
 
 fn goods(api: &Process) -> Goods {
     open_coupon(api, COUPON, 1_000_000);
     Goods { coupon: COUPON, options: list_product(api, 3, PRICE) }
-}
-
-/// Nobody was killed while he called, so there is no excuse for a second call.
-fn assert_each_called_once(deployment: &Deployment, orders: usize) {
-    assert_eq!(deployment.partner().calls(), orders as u64, "calls of the partner");
 }
 
 fn copy(mysql: &mut MySql) {
