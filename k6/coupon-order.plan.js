@@ -8,7 +8,8 @@ import exec from 'k6/execution';
 import http from 'k6/http';
 import { Counter } from 'k6/metrics';
 import { checkError, checkIssued, checkOrder } from './lib/answers.js';
-import { gates, guarded, observed } from './lib/gates.js';
+import { gates, guarded, latency, observed } from './lib/gates.js';
+import { expectStatuses, settled } from './lib/settled.js';
 import { settings } from './lib/settings.js';
 import { closed, crowd, scenario, shared } from './lib/shapes.js';
 import { optionsForSale, productsForSale } from './lib/shopping.js';
@@ -62,7 +63,7 @@ function parts() {
   return result;
 }
 
-http.setResponseCallback(http.expectedStatuses(...EXPECTED));
+expectStatuses(...EXPECTED);
 
 export const options = {
   scenarios: parts(),
@@ -73,7 +74,7 @@ export const options = {
     unexpected_statuses: ['count==0'],
     'http_reqs{name:issue}': ['count>0'],
     'http_reqs{name:order}': ['count>0'],
-    ...(settings.p95Ms === undefined ? {} : { http_req_duration: [`p(95)<${settings.p95Ms}`] }),
+    ...latency(),
   }),
 };
 
@@ -91,7 +92,7 @@ const someone = (run) => userId(run, Number(__ENV.LANE), exec.scenario.iteration
 function ask(url, body, name, check) {
   const read = exec.scenario.iterationInTest % settings.bodyEvery === 0;
   const extra = read ? { responseType: 'text' } : {};
-  const response = observed(http.post(url, JSON.stringify(body), params(name, extra)));
+  const response = settled(observed(http.post(url, JSON.stringify(body), params(name, extra))));
   if (!EXPECTED.includes(response.status)) {
     unexpected.add(1, { status: String(response.status) });
   }

@@ -2,16 +2,16 @@
 // piece. Stage mode. Needs SMALL_COUPON_ID: a coupon with SMALL_PIECES (1,000) pieces of which none is taken.
 
 import exec from 'k6/execution';
-import http from 'k6/http';
-import { gates, guarded } from './lib/gates.js';
+import { gates, guarded, latency } from './lib/gates.js';
 import { liveThrough, prepareProduction, PRODUCTION_ENDPOINTS, PRODUCTION_GATES } from './lib/production.js';
 import { claim, sellOutGates } from './lib/requests.js';
+import { expectStatuses } from './lib/settled.js';
 import { settings } from './lib/settings.js';
 import { chosen, constant, scenario } from './lib/shapes.js';
 import { summary, TREND_STATS } from './lib/summary.js';
 import { runNumber, userId } from './lib/users.js';
 
-const SHAPES = { ci: constant(50, '10s', 100), load: constant(200, '30s', 400) };
+const SHAPES = { ci: constant(50, '10s', 400), load: constant(200, '30s', 400) };
 const ENDPOINTS = [...PRODUCTION_ENDPOINTS, 'issue_small'];
 const LANE = 1;
 /** Claimants of the small coupon per piece. */
@@ -22,7 +22,7 @@ const SMALL_VUS = 50;
 const SHAPE = chosen(SHAPES);
 const SMALL_RATE = Math.ceil((settings.smallPieces * SMALL_DEMAND) / SHAPE.seconds);
 
-http.setResponseCallback(http.expectedStatuses(200, 201, 422));
+expectStatuses(200, 201, 422);
 
 export const options = {
   scenarios: {
@@ -36,7 +36,7 @@ export const options = {
     'coupon_sold_out_count{coupon:main}': ['count==0'],
     'coupon_sold_out_count{coupon:small}': ['count>0'],
     ...sellOutGates(settings.smallPieces, 'issue_small', 'small'),
-    ...(settings.p95Ms === undefined ? {} : { http_req_duration: [`p(95)<${settings.p95Ms}`] }),
+    ...latency(),
   }),
 };
 

@@ -7,7 +7,8 @@ import exec from 'k6/execution';
 import http from 'k6/http';
 import { Counter, Rate } from 'k6/metrics';
 import { checkBalance, checkError } from './lib/answers.js';
-import { gates, guarded, observed } from './lib/gates.js';
+import { gates, guarded, latency, observed } from './lib/gates.js';
+import { expectStatuses, settled } from './lib/settled.js';
 import { settings } from './lib/settings.js';
 import { chosen, closed, ramping, scenario } from './lib/shapes.js';
 import { summary, TREND_STATS } from './lib/summary.js';
@@ -21,7 +22,7 @@ const SHAPES = {
   endurance: closed(50, '10m'),
 };
 const ENDPOINTS = ['charge', 'balance'];
-const P95_MS = settings.p95Ms || (settings.scenario === 'ci' ? 2000 : 500);
+const P95_MS = 500;
 /** The lane of user ids that no other script uses. */
 const LANE = 7;
 /** What one charge may bring, so that a lost and a doubled one do not cancel out. */
@@ -33,13 +34,13 @@ const regressions = new Counter('balance_regressions');
 /** Charged minus what the balance grew by: 0 at the end. */
 const unaccounted = new Counter('balance_unaccounted');
 
-http.setResponseCallback(http.expectedStatuses(200));
+expectStatuses(200);
 
 export const options = {
   scenarios: { charges: scenario(chosen(SHAPES)) },
   summaryTrendStats: TREND_STATS,
   thresholds: gates(ENDPOINTS, {
-    http_req_duration: [`p(95)<${P95_MS}`],
+    ...latency(P95_MS),
     http_req_failed: ['rate==0'],
     success_charge_rate: ['rate==1'],
     balance_regressions: ['count==0'],
@@ -66,7 +67,7 @@ export function setup() {
 
 export default guarded(({ user }) => {
   const amount = AMOUNTS[exec.scenario.iterationInTest % AMOUNTS.length];
-  const response = observed(http.patch(path(user), JSON.stringify({ amount }), params('charge')));
+  const response = settled(observed(http.patch(path(user), JSON.stringify({ amount }), params('charge'))));
   const success = response.status === 200;
   charged.add(success);
   if (!success) {

@@ -2,15 +2,15 @@
 // partner hears of every paid order behind our backs: whoever runs this compares. Stage mode: sample orders are
 // somebody else's.
 
-import http from 'k6/http';
-import { gates, guarded } from './lib/gates.js';
+import { gates, guarded, latency } from './lib/gates.js';
 import { liveThrough, prepareProduction, PRODUCTION_ENDPOINTS, PRODUCTION_GATES } from './lib/production.js';
+import { expectStatuses } from './lib/settled.js';
 import { settings } from './lib/settings.js';
 import { chosen, constant, ramping, scenario } from './lib/shapes.js';
 import { summary, TREND_STATS } from './lib/summary.js';
 
 const SHAPES = {
-  ci: constant(20, '15s', 50),
+  ci: constant(20, '15s', 200),
   load: constant(100, '30s', 300),
   stress: ramping(10, [['60s', 100], ['60s', 150], ['60s', 200]], 1000),
   // Ours: the documents' shop failed at 200.
@@ -18,15 +18,15 @@ const SHAPES = {
   endurance: constant(200, '10m', 500),
 };
 const SHAPE = chosen(SHAPES);
-const P95_MS = settings.p95Ms || (settings.scenario === 'ci' ? 2000 : 500);
+const P95_MS = 500;
 
-http.setResponseCallback(http.expectedStatuses(200, 201));
+expectStatuses(200, 201);
 
 export const options = {
   scenarios: { production: scenario(SHAPE) },
   discardResponseBodies: true,
   summaryTrendStats: TREND_STATS,
-  thresholds: gates(PRODUCTION_ENDPOINTS, { http_req_duration: [`p(95)<${P95_MS}`], ...PRODUCTION_GATES }),
+  thresholds: gates(PRODUCTION_ENDPOINTS, { ...latency(P95_MS), ...PRODUCTION_GATES }),
 };
 
 export function setup() {

@@ -6,6 +6,7 @@
 // in the summary only where a threshold names them, hence the thresholds `count>=0`, which cannot fail.
 
 import { Counter } from 'k6/metrics';
+import { settings } from './settings.js';
 
 /** Statuses counted one by one; any other one is counted as `other`. */
 export const STATUSES = [0, 200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503, 504];
@@ -51,6 +52,15 @@ export function guarded(iteration) {
       throw error;
     }
   };
+}
+
+/**
+ * Threshold of p95 of all requests: P95_MS where it is set, else this many ms, else none. None in `ci`: a machine that
+ * stalls is no error of the server.
+ */
+export function latency(otherwise) {
+  const limit = settings.p95Ms || (settings.scenario === 'ci' ? undefined : otherwise);
+  return limit === undefined ? {} : { http_req_duration: [`p(95)<${limit}`] };
 }
 
 /** Thresholds of a script that talks to `endpoints` (names as given to `params`). */

@@ -4,6 +4,7 @@ import http from 'k6/http';
 import { Counter, Rate } from 'k6/metrics';
 import { checkError, checkIssued, checkSignup, object, winnerNumber } from './answers.js';
 import { observed } from './gates.js';
+import { settled } from './settled.js';
 import { params, target } from './target.js';
 
 const registered = new Rate('success_register_rate');
@@ -17,12 +18,15 @@ const numberSum = new Counter('coupon_winner_number_sum');
 
 const withBody = (read) => (read ? { responseType: 'text' } : {});
 
-/** A guest signs up: empty body with a JSON content type. Answers the body where it was read, else an empty object. */
+/**
+ * A guest signs up: empty body with a JSON content type. Answers the body where it was read, else an empty object; also
+ * where the answer came late and so without a session.
+ */
 export function signup({ read = true } = {}) {
-  const response = observed(http.post(target('/api/auth/signup'), null, params('signup', withBody(read))));
+  const response = settled(observed(http.post(target('/api/auth/signup'), null, params('signup', withBody(read)))));
   const success = response.status === 201;
   registered.add(success);
-  if (!read || response.status === 0) {
+  if (!read || response.status === 0 || response.late) {
     return {};
   }
   if (success) {
@@ -39,7 +43,7 @@ export function signup({ read = true } = {}) {
 export function claim(couponId, userId, { read = true, name = 'issue', coupon = 'main' } = {}) {
   const body = JSON.stringify({ userId });
   const url = target(`/api/coupons/${couponId}/issue`);
-  const response = observed(http.post(url, body, params(name, withBody(read))));
+  const response = settled(observed(http.post(url, body, params(name, withBody(read)))));
   if (response.status === 201) {
     return countWin(response, couponId, userId, read, coupon);
   }

@@ -5,6 +5,7 @@ import http from 'k6/http';
 import { Counter, Rate } from 'k6/metrics';
 import { checkError, checkOrder, checkOrderDetail, checkPayment, checkProduct, object } from './answers.js';
 import { observed } from './gates.js';
+import { settled } from './settled.js';
 import { params, target } from './target.js';
 
 const ordered = new Rate('success_order_rate');
@@ -56,7 +57,7 @@ export function inStock(product) {
 /** An order of one piece; answers its body, or nothing where it was refused or not read. */
 export function placeOrder(userId, productOptionId, { read = true } = {}) {
   const body = JSON.stringify({ userId, items: [{ productOptionId, quantity: 1 }] });
-  const response = observed(http.post(target('/api/orders'), body, params('order', withBody(read))));
+  const response = settled(observed(http.post(target('/api/orders'), body, params('order', withBody(read)))));
   ordered.add(response.status === 201);
   if (response.status === 201) {
     placedCount.add(1);
@@ -73,7 +74,7 @@ export function payOrder(order, won) {
   const { userId, orderId } = order;
   const body = JSON.stringify(won === undefined ? { userId } : { userId, couponId: won.userCouponId });
   const url = target(`/api/orders/${orderId}/payment`);
-  const response = observed(http.post(url, body, params('payment', withBody(true))));
+  const response = settled(observed(http.post(url, body, params('payment', withBody(true)))));
   const success = response.status === 201;
   paid.add(success);
   if (success) {

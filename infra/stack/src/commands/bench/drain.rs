@@ -63,7 +63,7 @@ fn beside<T: Send>(
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<(Summary, T)> {
     let variables = [
-        ("SCENARIO", "ci".to_owned()),
+        ("SCENARIO", "load".to_owned()),
         ("RATE", RATE.to_owned()),
         ("DURATION", SECONDS.to_owned()),
         ("COUPON_ID", coupon.to_string()),
