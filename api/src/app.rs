@@ -285,10 +285,10 @@ fn look_at_log(
     secrets: &Secrets,
     partitions: &[(String, i32)],
 ) -> anyhow::Result<(Foundation, Vec<u64>)> {
-    let reader = LogReader::new(kafka::reader(&config.kafka, &config.instance))?;
+    let patience = Duration::from_millis(config.kafka_wait_ms);
+    let reader = LogReader::new(kafka::reader(&config.kafka, &config.instance))?.patient(patience);
     let foundation = foundation::read(config, secrets, &reader)?;
-    let ends =
-        reader.end_offsets(partitions, Duration::from_secs(10)).context("asking where the log ends")?;
+    let ends = reader.end_offsets(partitions, patience).context("asking where the log ends")?;
     Ok((foundation, ends))
 }
 

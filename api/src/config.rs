@@ -14,6 +14,7 @@ pub const MIN_KEY_BYTES: usize = 16;
 #[expect(missing_docs, reason = "docs/configuration.md describes each variable once")]
 pub struct Config {
     pub kafka: String,
+    pub kafka_wait_ms: u64,
     pub registry_url: String,
     pub topic_prefix: String,
     pub mode: ModeSetting,
@@ -44,6 +45,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             kafka: "127.0.0.1:9092".into(),
+            kafka_wait_ms: 60_000,
             registry_url: "http://127.0.0.1:8081".into(),
             topic_prefix: String::new(),
             mode: ModeSetting::Secure,
@@ -205,6 +207,12 @@ fn platform_keys(text: &str) -> Result<PlatformKeys, BadSetting> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_variable_is_described_with_its_default() {
+        let page = include_str!("../../docs/configuration.md");
+        assert_eq!(chassis::config::undescribed(&Config::default(), page), Vec::<String>::new());
+    }
 
     #[test]
     fn a_bad_setting_names_its_variable() {

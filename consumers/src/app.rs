@@ -98,8 +98,7 @@ impl App {
             groups.push(name);
         }
         let look = config.clone();
-        let rules =
-            tokio::task::spawn_blocking(move || log::foundation(&look, &log::reader(&look)?)).await??;
+        let rules = tokio::task::spawn_blocking(move || log::foundation(&look)).await??;
         let plane = Plane::open(&config, &groups).await?;
         let companions = Companions::new(&config, plane.units(), &rules.schemas)?;
         Ok(Self { config, plane, companions, metrics })

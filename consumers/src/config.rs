@@ -11,6 +11,7 @@ use std::time::Duration;
 #[expect(missing_docs, reason = "docs/configuration.md describes each variable once")]
 pub struct Config {
     pub kafka: String,
+    pub kafka_wait_ms: u64,
     pub registry_url: String,
     pub topic_prefix: String,
     pub mode: Mode,
@@ -39,6 +40,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             kafka: "127.0.0.1:9092".into(),
+            kafka_wait_ms: 60_000,
             registry_url: "http://127.0.0.1:8081".into(),
             topic_prefix: String::new(),
             mode: Mode::Secure,
@@ -86,5 +88,16 @@ impl Config {
     /// A comma-separated setting as a list.
     pub fn list(text: &str) -> Vec<String> {
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_is_described_with_its_default() {
+        let page = include_str!("../../docs/configuration.md");
+        assert_eq!(chassis::config::undescribed(&Config::default(), page), Vec::<String>::new());
     }
 }

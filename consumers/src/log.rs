@@ -12,7 +12,7 @@ use schemas::{
     codec::{Codec, CodecError, DecodeError, decode_founding},
     records::{Mode, RulesActivated},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Why this log cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +57,13 @@ pub fn founding(reader: &LogReader, topic: &str, partition: i32) -> Result<Optio
     Ok(found.transpose()?)
 }
 
-/// Checks every partition and returns the rules that founded the log; blocking.
+/// Checks every partition and returns the rules that founded the log; blocking. Brokers that are away, or have only just
+/// come back, are waited for.
 ///
 /// # Errors
 /// See [`LogError`].
-pub fn foundation(config: &Config, reader: &LogReader) -> Result<RulesActivated, LogError> {
+pub fn foundation(config: &Config) -> Result<RulesActivated, LogError> {
+    let reader = reader(config)?.patient(Duration::from_millis(config.kafka_wait_ms));
     let mut first: Option<RulesActivated> = None;
     for topic in Topic::ALL {
         let name = topic.name(&config.topic_prefix);
@@ -72,7 +74,7 @@ pub fn foundation(config: &Config, reader: &LogReader) -> Result<RulesActivated,
         }
         for partition in 0..topic.partitions() {
             let none = || LogError::NoRules { topic: name.clone(), partition };
-            let rules = founding(reader, &name, partition)?.ok_or_else(none)?;
+            let rules = founding(&reader, &name, partition)?.ok_or_else(none)?;
             match &first {
                 Some(first) if first.log_id != rules.log_id => {
                     return Err(LogError::AnotherLog { topic: name, partition });

@@ -115,7 +115,8 @@ fn a_topic_with_another_number_of_partitions_is_not_served() {
 fn without_kafka_it_says_so_soon() {
     run(async {
         let began = Instant::now();
-        let said = refusal(Config { kafka: "127.0.0.1:1".into(), ..stage().await.config.clone() }).await;
+        let kafka = "127.0.0.1:1".into();
+        let said = refusal(Config { kafka, kafka_wait_ms: 1_000, ..stage().await.config.clone() }).await;
         assert_says(&said, &["Kafka cannot be reached at 127.0.0.1:1", "TIDEMARK_KAFKA"]);
         assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     });

@@ -194,7 +194,7 @@ impl World {
     /// The rules that founded the log, as the log says.
     pub(crate) async fn foundation(&self) -> anyhow::Result<RulesActivated> {
         let config = self.config.clone();
-        let look = move || anyhow::Ok(log::foundation(&config, &log::reader(&config)?)?);
+        let look = move || anyhow::Ok(log::foundation(&config)?);
         tokio::task::spawn_blocking(look).await?
     }
 

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 
 /// One call to the brokers; a longer one would block on a leader that is gone.
 const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// Longest wait for an answer, unless a reader was told to be patient.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Before the same question is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Longest wait for one record that must be there.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -19,7 +23,7 @@ pub enum LogReadError {
     #[error("Kafka did not answer: {0}")]
     Unavailable(#[from] KafkaError),
     /// No record came although the log should hold one.
-    #[error("no record at {topic}-{partition} offset {offset} within {RECORD_TIMEOUT:?}")]
+    #[error("no record at {topic}-{partition} offset {offset} came in time")]
     NoRecord {
         /// Topic.
         topic: String,
@@ -54,6 +58,7 @@ impl RawRecord<&[u8]> {
 pub struct LogReader {
     consumer: BaseConsumer,
     config: ClientConfig,
+    patience: Duration,
 }
 
 impl LogReader {
@@ -62,7 +67,14 @@ impl LogReader {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn new(config: ClientConfig) -> Result<Self, KafkaError> {
-        Ok(Self { consumer: config.create()?, config })
+        Ok(Self { consumer: config.create()?, config, patience: PATIENCE })
+    }
+
+    /// For whoever starts, perhaps at the same moment as the brokers: asks again for so long before it gives up.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = self.patience.max(patience);
+        self
     }
 
     /// Partitions of a topic; 0 where there is no such topic.
@@ -70,8 +82,15 @@ impl LogReader {
     /// # Errors
     /// Brokers that do not answer.
     pub fn partitions(&self, topic: &str) -> Result<usize, KafkaError> {
-        let metadata = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT * 4)?;
-        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+        self.insist(&[topic], self.patience, || {
+            let metadata = self.consumer.fetch_metadata(Some(topic), PATIENCE)?;
+            let Some(found) = metadata.topics().first() else { return Ok(0) };
+            match found.error().map(RDKafkaErrorCode::from) {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(0),
+                Some(error) => Err(KafkaError::MetadataFetch(error)),
+                None => Ok(found.partitions().len()),
+            }
+        })
     }
 
     /// End offsets (high watermarks) of all the partitions named, in one call, asked of their leaders.
@@ -79,18 +98,33 @@ impl LogReader {
     /// # Errors
     /// After `budget`: a leader that did not answer, or answered that it cannot know yet.
     pub fn end_offsets(&self, wanted: &[(String, i32)], budget: Duration) -> Result<Vec<u64>, KafkaError> {
+        self.insist(&topics(wanted), budget, || self.ask_ends(wanted))
+    }
+
+    /// Asks until it is answered or the time is over.
+    fn insist<T>(
+        &self,
+        topics: &[&str],
+        budget: Duration,
+        ask: impl Fn() -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
         let deadline = Instant::now() + budget;
+        let mut told = budget <= PATIENCE;
         loop {
-            match self.ask_ends(wanted) {
-                Ok(ends) => return Ok(ends),
+            let error = match ask() {
+                Ok(answer) => return Ok(answer),
                 Err(error) if Instant::now() >= deadline => return Err(error),
-                // A client that asks a dead leader keeps asking it until its metadata is refreshed.
-                Err(_) => {
-                    for topic in topics(wanted) {
-                        let _ = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT);
-                    }
-                }
+                Err(error) => error,
+            };
+            if !std::mem::replace(&mut told, true) {
+                let brokers = self.config.get("bootstrap.servers").unwrap_or_default();
+                tracing::warn!(brokers, %error, ?budget, "Kafka does not answer yet; asking again");
             }
+            // A client that asks a dead leader keeps asking it until its metadata is refreshed.
+            for topic in topics {
+                let _ = self.consumer.fetch_metadata(Some(topic), CALL_TIMEOUT);
+            }
+            std::thread::sleep(RETRY_PAUSE);
         }
     }
 
@@ -120,7 +154,8 @@ impl LogReader {
     /// # Errors
     /// Brokers that do not answer.
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<(u64, u64), KafkaError> {
-        let (low, high) = self.consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT * 4)?;
+        let ask = || self.consumer.fetch_watermarks(topic, partition, PATIENCE);
+        let (low, high) = self.insist(&[topic], self.patience, ask)?;
         Ok((low.unsigned_abs(), high.unsigned_abs()))
     }
 
@@ -143,6 +178,7 @@ impl LogReader {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(range.start as i64))?;
         consumer.assign(&list)?;
+        let waited = RECORD_TIMEOUT.max(self.patience);
         let mut heard = Instant::now();
         let mut next = range.start;
         while next < range.end {
@@ -156,8 +192,9 @@ impl LogReader {
                     heard = Instant::now();
                 }
                 Some(Err(error)) if is_wrong_offset(&error) => return Err(error.into()),
-                Some(Err(_)) | None if heard.elapsed() > RECORD_TIMEOUT => {
-                    return Err(LogReadError::NoRecord { topic: topic.to_owned(), partition, offset: next });
+                Some(Err(_)) | None if heard.elapsed() > waited => {
+                    let topic = topic.to_owned();
+                    return Err(LogReadError::NoRecord { topic, partition, offset: next });
                 }
                 Some(Err(_)) | None => {}
             }

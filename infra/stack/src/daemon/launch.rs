@@ -110,6 +110,9 @@ impl Launch {
         command
             .arg(&self.program)
             .args(&self.args)
+            // An error says in a sentence what to do; below a backtrace of it the end of the log would not show it.
+            // A panic keeps its own.
+            .env("RUST_LIB_BACKTRACE", "0")
             .envs(&self.env)
             .current_dir(&self.folder)
             .stdin(Stdio::null())

@@ -7,6 +7,7 @@
 mod answer_lost;
 mod api_killed;
 mod broker_frozen;
+mod broker_late;
 mod chaos;
 pub mod client;
 mod consumers_killed;
