@@ -1,7 +1,8 @@
 // Every endpoint that exists, once, with its status and its body. Needs a server in stage mode with the sample data;
 // may run again and again against the same one. With K6_ADMIN_URL and K6_ADMIN_TOKEN also the admin listener: the
 // campaign `apply` is then reset, a coupon of two pieces is opened, sold out, extended and closed, and a product that
-// is not for sale is listed. The shop's steps are in lib/shop-steps.js.
+// is not for sale is listed; with K6_CONSUMERS_ADMIN_URL and the token the audit is asked for. The shop's steps are in
+// lib/shop-steps.js.
 
 import http from 'k6/http';
 import { Counter } from 'k6/metrics';
@@ -12,11 +13,11 @@ import { settings } from './lib/settings.js';
 import { shop, SHOP_ENDPOINTS, shopAdministration } from './lib/shop-steps.js';
 import { adminPost, answered, applyBy, claimBy, eventually, expect, refused, send, untilReady } from './lib/steps.js';
 import { summary, TREND_STATS } from './lib/summary.js';
-import { admin, JSON_HEADERS, target } from './lib/target.js';
+import { admin, consumersAdmin, JSON_HEADERS, target } from './lib/target.js';
 
 const ENDPOINTS = [
-  'health', 'signup', 'login', 'logout', 'issue', 'user_coupons', 'apply', 'refusals',
-  'ready', 'metrics', 'coupon_create', 'coupon_extend', 'coupon_close', 'campaign_reset', 'rules',
+  'health', 'signup', 'login', 'logout', 'issue', 'user_coupons', 'apply', 'outcome', 'refusals',
+  'ready', 'metrics', 'coupon_create', 'coupon_extend', 'coupon_close', 'campaign_reset', 'rules', 'conservation',
   ...SHOP_ENDPOINTS, ...PARTNER_ENDPOINTS,
 ];
 /** The largest coupon id there may be; nobody opens it. */
@@ -112,6 +113,15 @@ function campaign() {
   }
 }
 
+/** The id of a request is told with a 202 and nowhere else: what can be asked for at any time is an unknown one. */
+function outcomes() {
+  for (const topic of ['signup', 'coupon', 'order']) {
+    const url = target(`/api/requests/${topic}-0-${freshKey()}`);
+    const asked = { name: 'outcome', method: 'GET', url, status: 404 };
+    refused(`outcome of an unknown ${topic}`, asked, 'REQUEST_NOT_FOUND');
+  }
+}
+
 function refusals() {
   const user = guest('signup before refusals');
   const name = 'refusals';
@@ -180,6 +190,19 @@ function rules() {
   expect('activate the rules there are', answered('activate rules', same), (r) => object(r).changed === false);
 }
 
+/** The audit, as `consumers` serve it: exact while everything goes on writing. */
+function conservation() {
+  const headers = { ...JSON_HEADERS, Authorization: `Bearer ${settings.adminToken}` };
+  const url = consumersAdmin('/api/audit/conservation');
+  const audit = answered('audit', { name: 'conservation', method: 'GET', url, status: 200, headers });
+  const { clean, partitions, coupons: counted } = object(audit);
+  expect('audit: clean', audit, () => clean);
+  expect('audit: appended is applied, dead and in flight', audit, () => partitions.length > 0
+    && partitions.every((p) => p.appended === p.applied + p.dead + p.inFlight));
+  expect('audit: winners by the log and in MySQL, no more than pieces', audit, () => counted.length > 0
+    && counted.every((coupon) => coupon.log === coupon.mysql && coupon.log <= coupon.total));
+}
+
 function skip(what) {
   adminSkipped.add(1);
   console.warn(`SKIPPED: ${what}`);
@@ -210,11 +233,22 @@ function adminListener() {
   rules();
 }
 
+function consumersListener() {
+  if (settings.consumersAdminUrl === undefined || settings.adminToken === undefined) {
+    skip("the audit on the consumers' listener: K6_CONSUMERS_ADMIN_URL or K6_ADMIN_TOKEN is not set");
+    return;
+  }
+  conservation();
+}
+
 export default guarded(() => {
   if (settings.adminUrl !== undefined) {
     untilReady(READY_WITHIN_SECONDS);
   }
-  const parts = [health, signups, sessions, coupons, campaign, () => shop(guest), partnerEvents, refusals, adminListener];
+  const parts = [
+    health, signups, sessions, coupons, campaign, () => shop(guest), partnerEvents, outcomes, refusals, adminListener,
+    consumersListener,
+  ];
   parts.forEach((part) => part());
   completed.add(1);
 });

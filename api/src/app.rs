@@ -4,7 +4,7 @@ use crate::{
     config::{Config, ModeSetting, Secrets},
     controls,
     history::{self, History},
-    http::{self, ApiError, Code},
+    http,
     ingress::{self, Ingress},
     limits,
     log::{
@@ -237,12 +237,9 @@ impl App {
     }
 
     fn admin_router(&self, office: Router) -> Router {
-        let refuse = || ApiError::from(Code::Unauthenticated).render(true);
         let guarded = http::admin_routes(self.shared.clone()).merge(office);
-        let guarded = admin::guarded(guarded, &self.secrets.admin_token, refuse);
-        admin::open_routes(self.shared.condition.clone(), self.metrics.clone())
-            .method_not_allowed_fallback(http::wrong_method)
-            .merge(guarded)
+        let guarded = admin::guarded(guarded, &self.secrets.admin_token);
+        admin::open_routes(self.shared.condition.clone(), self.metrics.clone()).merge(guarded)
     }
 }
 

@@ -102,8 +102,6 @@ pub const MAX_PATH_BYTES: usize = 2_048;
 pub const WARM_UP: Duration = Duration::from_secs(2);
 /// What is in flight when the process ends.
 pub const FLUSH: Duration = Duration::from_secs(5);
-/// What a client is told to wait after a 503, in seconds.
-pub const RETRY_AFTER_S: u32 = 1;
 
 const _: () = {
     assert!(ORDERS_CACHED >= MAX_ORDERS_LISTED, "a copy must be enough for a list");

@@ -19,6 +19,7 @@ use axum::{
 };
 use chassis::{
     admin::{self, Condition},
+    refusal,
     serve::{self, Limits},
     shutdown::CancellationToken,
 };
@@ -53,6 +54,7 @@ impl Condition for Working {
             .map(|(group, unit)| {
                 let GroupStatus { next_offsets, stopped, held, report } = unit.status.lock().clone();
                 let paused = report.is_pausing();
+                let stopped: BTreeMap<_, _> = stopped.iter().map(|(at, stop)| (at, &stop.reason)).collect();
                 let said =
                     json!({"nextOffsets": next_offsets, "stopped": stopped, "held": held, "paused": paused});
                 (*group, said)
@@ -75,8 +77,8 @@ impl Condition for Working {
             if let Some(held) = &status.held {
                 return Err(format!("{group} holds: {held}"));
             }
-            if let Some((partition, reason)) = status.stopped.first_key_value() {
-                return Err(format!("{group} stopped partition {partition}: {reason}"));
+            if let Some((partition, stop)) = status.stopped.first_key_value() {
+                return Err(format!("{group} stopped partition {partition}: {}", stop.reason));
             }
         }
         self.companions.ready()
@@ -178,14 +180,9 @@ impl App {
         let conservation = move || async move { conservation(config).await };
         let guarded = Router::new().route("/api/audit/conservation", get(conservation));
         let guarded = guarded.merge(self.companions.routes()).merge(self.plane.routes());
-        let guarded = admin::guarded(guarded, &self.config.admin_token, refuse);
+        let guarded = admin::guarded(guarded.fallback(admin::no_such_path), &self.config.admin_token);
         admin::open_routes(condition, self.metrics.clone()).merge(guarded)
     }
-}
-
-fn refuse() -> Response {
-    let body = json!({"errorCode": "UNAUTHENTICATED", "message": "Send the admin token as a bearer token."});
-    (StatusCode::UNAUTHORIZED, Json(body)).into_response()
 }
 
 async fn conservation(config: Config) -> Response {
@@ -193,8 +190,7 @@ async fn conservation(config: Config) -> Response {
         Ok(report) => Json(report).into_response(),
         Err(error) => {
             tracing::warn!(%error, "an audit could not be made");
-            let body = json!({"errorCode": "AUDIT_UNAVAILABLE", "message": error.to_string()});
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+            refusal::response(StatusCode::SERVICE_UNAVAILABLE, "AUDIT_UNAVAILABLE", &error.to_string())
         }
     }
 }

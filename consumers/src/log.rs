@@ -47,6 +47,14 @@ pub fn reader(config: &Config) -> Result<LogReader, LogError> {
         .map_err(|source| LogError::Kafka { brokers: config.kafka.clone(), source })
 }
 
+/// A reader for whoever starts, or is a tool that somebody waits for: it waits for the brokers.
+///
+/// # Errors
+/// Settings that librdkafka refuses.
+pub fn patient_reader(config: &Config) -> Result<LogReader, LogError> {
+    Ok(reader(config)?.patient(Duration::from_millis(config.kafka_wait_ms)))
+}
+
 /// The rules that founded a partition, if it is founded; blocking.
 ///
 /// # Errors
@@ -63,7 +71,7 @@ pub fn founding(reader: &LogReader, topic: &str, partition: i32) -> Result<Optio
 /// # Errors
 /// See [`LogError`].
 pub fn foundation(config: &Config) -> Result<RulesActivated, LogError> {
-    let reader = reader(config)?.patient(Duration::from_millis(config.kafka_wait_ms));
+    let reader = patient_reader(config)?;
     let mut first: Option<RulesActivated> = None;
     for topic in Topic::ALL {
         let name = topic.name(&config.topic_prefix);

@@ -37,7 +37,7 @@ impl Source {
     /// Settings that librdkafka refuses, or a topic that cannot be read.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         let settings = kafka::reader(&config.kafka, &config.instance);
-        Ok(Self { reader: log::reader(config)?, control: read_now(&settings, &config.topic_prefix)? })
+        Ok(Self { reader: log::patient_reader(config)?, control: read_now(&settings, &config.topic_prefix)? })
     }
 }
 

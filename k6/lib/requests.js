@@ -1,5 +1,6 @@
 // Signup and claim, in the shape of the seeds' scripts, and the metrics under the documents' names.
 
+import { check } from 'k6';
 import http from 'k6/http';
 import { Counter, Rate } from 'k6/metrics';
 import { checkError, checkIssued, checkSignup, object, winnerNumber } from './answers.js';
@@ -70,6 +71,43 @@ function countWin(response, couponId, userId, read, coupon) {
   const body = checkIssued(response, couponId, userId);
   numberSum.add(winnerNumber(body) || 0, { coupon });
   return body;
+}
+
+/**
+ * A user asks the campaign `apply` for a piece: no body, and a winner's answer is empty. `phase` is a tag of the
+ * request and of what is counted. An answer that `excuse` allows ({ expected: k6's callback, fits(response) }) is no
+ * error, and is neither won nor lost. Answers the response with `excused`, and `answered` where it was 200 or 422.
+ */
+export function apply(userId, { read = true, name = 'apply', phase = 'all', excuse } = {}) {
+  const extra = { headers: {}, tags: { name, phase }, ...withBody(read) };
+  if (excuse !== undefined) {
+    extra.responseCallback = excuse.expected;
+  }
+  const first = http.post(target(`/coupon/apply?userId=${userId}`), null, params(name, extra));
+  if (excuse !== undefined && excuse.fits(first)) {
+    return { ...first, excused: true };
+  }
+  const response = settled(observed(first));
+  const tags = { coupon: 'apply', phase };
+  // What came late is told as the claim of a coupon.
+  const success = response.status === 200 || (response.late === true && response.status === 201);
+  const wasSoldOut = response.status === 422;
+  if (success) {
+    issued.add(true, tags);
+    won.add(1, tags);
+  } else if (wasSoldOut) {
+    soldOut.add(1, tags);
+  } else {
+    issued.add(false, tags);
+    issueErrors.add(1, tags);
+  }
+  if (read && success && response.late !== true) {
+    check(response, { 'apply: empty body': (r) => !r.body });
+  } else if (read && response.status >= 400) {
+    // C003 and C006 answer 422 too: then there is no campaign to sell out.
+    checkError(response, wasSoldOut ? 'C001' : undefined);
+  }
+  return { ...response, answered: success || wasSoldOut };
 }
 
 /** Thresholds: exactly `pieces` were won, by different winners, and more were asked for (bodies must be read). */

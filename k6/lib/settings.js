@@ -50,6 +50,8 @@ export const settings = Object.freeze({
   /** Base URL of an API process' admin listener; only the smoke test uses it. */
   adminUrl: base(text('K6_ADMIN_URL')),
   adminToken: text('K6_ADMIN_TOKEN'),
+  /** Base URL of a `consumers` process' admin listener; only the smoke test uses it. */
+  consumersAdminUrl: base(text('K6_CONSUMERS_ADMIN_URL')),
   /** Which shape of load; every script names its own. */
   scenario: text('SCENARIO', 'load'),
   /** Iterations per second: of a constant shape its rate, of a ramping one its highest target. */

@@ -30,6 +30,12 @@ export function crowd(startVus, stages) {
   return { kind: 'crowd', startVus, stages: parsed, seconds: parsed.reduce((sum, s) => sum + s.seconds, 0), vus };
 }
 
+/** Numbers of users one after the other, each for `duration`, of which the first second is the way there. */
+export function levels(users, duration) {
+  const rest = `${seconds(duration) - 1}s`;
+  return crowd(users[0], users.flatMap((vus) => [['1s', vus], [rest, vus]]));
+}
+
 /** `vus` users, each starting anew as soon as it is answered. */
 export function closed(vus, duration) {
   return { kind: 'closed', seconds: seconds(duration), vus };
@@ -51,9 +57,25 @@ function scaledRamp(shape) {
   };
 }
 
+function scaledCrowd(shape) {
+  const userFactor = (settings.vus || shape.vus) / shape.vus;
+  const timeFactor = (settings.durationSeconds || shape.seconds) / shape.seconds;
+  const users = (vus) => (vus === 0 ? 0 : Math.max(1, Math.round(vus * userFactor)));
+  return {
+    ...shape,
+    startVus: users(shape.startVus),
+    stages: shape.stages.map((stage) => ({ seconds: stage.seconds * timeFactor, vus: users(stage.vus) })),
+    seconds: shape.seconds * timeFactor,
+    vus: users(shape.vus),
+  };
+}
+
 function scaled(shape) {
   if (shape.kind === 'ramping') {
     return scaledRamp(shape);
+  }
+  if (shape.kind === 'crowd') {
+    return scaledCrowd(shape);
   }
   const rate = settings.rate || shape.rate;
   const factor = shape.kind === 'constant' ? Math.max(1, rate / shape.rate) : 1;

@@ -59,7 +59,19 @@ function cart(user, option) {
   const unknown = { ...item, productOptionId: UNKNOWN };
   refused('an unknown option into the cart', withBody('cart', path, unknown, user.jar, 404), 'P004');
   const line = `${path}/${item.productOptionId}`;
-  send('out of the cart', { name: 'cart', method: 'DELETE', url: target(line), status: 204, jar: user.jar });
+  const one = answered('one item of the cart', get('cart', line, user.jar));
+  expect('one item of the cart: what was put into it', one, (r) => {
+    const { data } = object(r);
+    return data.productOptionId === item.productOptionId && data.quantity === 2 && data.subtotal === 2 * data.price;
+  });
+  const remove = (url) => ({ name: 'cart', method: 'DELETE', url: target(url), status: 204, jar: user.jar });
+  send('out of the cart', remove(line));
+  refused('an item that is in no cart', get('cart', line, user.jar, 404), 'CART001');
+
+  answered('into the cart again', withBody('cart', path, item, user.jar, 201));
+  send('the whole cart', remove(path));
+  const emptied = answered('emptied cart', get('cart', path, user.jar));
+  expect('emptied cart: nothing in it', emptied, (r) => object(r).data.length === 0);
 }
 
 /** Places, pays and reads an order; then everything that must be refused. */

@@ -16,6 +16,10 @@ export function admin(path) {
   return `${settings.adminUrl}${path}`;
 }
 
+export function consumersAdmin(path) {
+  return `${settings.consumersAdminUrl}${path}`;
+}
+
 /** k6 parameters of one request to the endpoint called `name`. */
 export function params(name, extra = {}) {
   return { timeout: `${REQUEST_TIMEOUT_SECONDS}s`, tags: { name }, headers: JSON_HEADERS, ...extra };

@@ -14,7 +14,7 @@ mod reader;
 
 pub use balance_logs::{BalanceLog, BalanceLogPage, WhichLogs};
 pub use following::follow;
-pub use orders::{StoredOrder, UserOrders, WhichOrders};
+pub use orders::{ClosedOrder, StoredOrder, UserOrders, WhichOrders};
 pub use projected::watch;
 
 use crate::{config::Config, log::topic_log::TopicLog, recent_orders::RecentOrders, store::Store};

@@ -57,6 +57,25 @@ impl StoredOrder {
     }
 }
 
+/// A closed order as the log knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct ClosedOrder {
+    /// Which.
+    pub id: OrderId,
+    /// Whose.
+    pub owner: UserId,
+    /// How it ended.
+    pub status: OrderStatus,
+}
+
+impl ClosedOrder {
+    /// Whether what was read is this order: a copy or a table that was made from another log may hold one of the same
+    /// number.
+    fn is(&self, read: &StoredOrder) -> bool {
+        (read.order.order_id, read.order.user_id, read.status) == (self.id, self.owner, self.status)
+    }
+}
+
 /// Which orders of a user.
 #[derive(Clone, Copy, Debug)]
 pub struct WhichOrders {
@@ -88,22 +107,22 @@ struct Head {
 }
 
 impl History {
-    /// A closed order that is in memory no more; `None` where the tables do not have it, or not closed yet: then they
-    /// are behind, for an order leaves the memory only when they have it.
+    /// A closed order that is in memory no more; `None` where the tables do not have it, or not as the log does: then
+    /// they are behind, for an order leaves the memory only when they have it.
     ///
     /// # Errors
     /// See [`HistoryError`].
-    pub async fn order(&self, id: OrderId) -> Result<Option<StoredOrder>, HistoryError> {
-        let name = format!("order:{}", id.get());
-        // A closed order never changes again, so any copy of one is true.
+    pub async fn order(&self, closed: ClosedOrder) -> Result<Option<StoredOrder>, HistoryError> {
+        let name = format!("order:{}", closed.id.get());
+        // A closed order never changes again, so any copy of this one is true.
         let copy: Option<OrderCopy> = self.store.cached(&name).await;
-        if let Some(order) = copy.and_then(|copy| StoredOrder::try_from(copy).ok()) {
+        let copy = copy.and_then(|copy| StoredOrder::try_from(copy).ok());
+        if let Some(order) = copy.filter(|order| closed.is(order)) {
             hit(ONE);
             return Ok(Some(order));
         }
-        let row = async { orders::find(&self.reader.db(), id.get()).await?.map(stored).transpose() };
-        let order = self.reader.read(ONE, row).await?;
-        let order = order.filter(|order| order.status != OrderStatus::Pending);
+        let row = async { orders::find(&self.reader.db(), closed.id.get()).await?.map(stored).transpose() };
+        let order = self.reader.read(ONE, row).await?.filter(|order| closed.is(order));
         if let Some(order) = &order {
             self.store.keep(&name, &OrderCopy::from(order), limits::CACHE_LIFE).await;
         }

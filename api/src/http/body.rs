@@ -115,6 +115,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// For a field of which `null` is the same as leaving it out, and which has a default.
+///
+/// # Errors
+/// Another value than the field takes.
+pub fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// The canonical text of a parsed body, for its fingerprint: what was understood, not how it was written.
 #[must_use]
 pub fn canonical<T: Serialize>(body: &T) -> Vec<u8> {

@@ -17,6 +17,7 @@ use schemas::{Topic, UserId, partition, records::Mode};
 pub struct Caller {
     method: Method,
     path: String,
+    /// None where nothing is appended.
     key: RetryKey,
     session: Option<Session>,
     /// Whether the admin token came along.
@@ -27,6 +28,28 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        // Keys are for what appends a record, and no other method ever does.
+        let key = match parts.method {
+            Method::POST | Method::PATCH => retry_key(&parts.headers)?,
+            _ => RetryKey::None,
+        };
+        Self::read(parts, app, key)
+    }
+}
+
+/// Whoever sends a POST that appends no record: the key is not looked at.
+pub struct Keyless(pub Caller);
+
+impl FromRequestParts<Shared> for Keyless {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        Caller::read(parts, app, RetryKey::None).map(Self)
+    }
+}
+
+impl Caller {
+    fn read(parts: &Parts, app: &App, key: RetryKey) -> Result<Self, ApiError> {
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
         if path.len() > limits::MAX_PATH_BYTES {
             return Err(ApiError::invalid(format!(
@@ -36,7 +59,6 @@ impl FromRequestParts<Shared> for Caller {
         }
         let cookies = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok());
         let session = cookies.and_then(|cookies| app.sessions.read(cookies, wall_clock_ms()));
-        let key = retry_key(&parts.headers)?;
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let admin = is_bearer(bearer, &app.admin_token);
         Ok(Self { method: parts.method.clone(), path: path.to_owned(), key, session, admin })
@@ -86,18 +108,26 @@ impl Caller {
         Ok((!dead).then_some(session))
     }
 
+    /// The only user that the caller may act for; none in stage mode, where that is anybody.
+    ///
+    /// # Errors
+    /// 401 without a session; never in stage mode.
+    pub async fn stands_for(&self, app: &App) -> Result<Option<UserId>, ApiError> {
+        if app.mode == Mode::Stage {
+            return Ok(None);
+        }
+        let session = self.session(app).await?.ok_or(Code::Unauthenticated)?;
+        Ok(Some(session.user_id))
+    }
+
     /// Makes sure that the caller may act for `user`.
     ///
     /// # Errors
     /// 401 without a session, 403 with somebody else's; never in stage mode.
     pub async fn act_for(&self, app: &App, user: UserId) -> Result<Principal, ApiError> {
-        if app.mode == Mode::Stage {
-            return Ok(Principal::User(user));
-        }
-        match self.session(app).await? {
-            Some(session) if session.user_id == user => Ok(Principal::User(user)),
-            Some(_) => Err(Code::U002.into()),
-            None => Err(Code::Unauthenticated.into()),
+        match self.stands_for(app).await? {
+            Some(own) if own != user => Err(Code::U002.into()),
+            _ => Ok(Principal::User(user)),
         }
     }
 

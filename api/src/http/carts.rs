@@ -5,7 +5,7 @@ use super::{
     ApiError, App, Code, Shared,
     balances::user,
     body::JsonBody,
-    caller::Caller,
+    caller::{Caller, Keyless},
     wire::{WireId, WireQuantity},
 };
 use crate::{
@@ -43,7 +43,7 @@ impl From<StoreError> for ApiError {
 pub async fn put(
     State(app): State<Shared>,
     Path(id): Path<String>,
-    caller: Caller,
+    Keyless(caller): Keyless,
     JsonBody(body): JsonBody<CartItemBody>,
 ) -> Result<Response, ApiError> {
     let user = caller_of(&app, &caller, &id).await?;

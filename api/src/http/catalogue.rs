@@ -3,7 +3,7 @@
 use super::{
     ApiError, Code, Shared,
     admin::envelope,
-    body::{JsonBody, Object, canonical},
+    body::{JsonBody, Object, canonical, or_default},
     caller::Caller,
     shop,
     wire::{WireId, iso},
@@ -25,7 +25,7 @@ use schemas::{
     OptionId, ProductId,
     records::{ProductListed, ProductOption, StockAdjusted},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
@@ -185,17 +185,17 @@ pub async fn adjust_stock(
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProductBody {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     category: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     description: String,
     #[serde(default)]
     price: Option<WireId>,
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "or_yes")]
     available: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     options: Vec<Object<OptionBody>>,
 }
 
@@ -210,6 +210,10 @@ pub struct OptionBody {
 
 const fn yes() -> bool {
     true
+}
+
+fn or_yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(yes))
 }
 
 /// `POST /admin/products`.

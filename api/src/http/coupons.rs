@@ -25,7 +25,11 @@ use domain::{
 use schemas::{CouponId, Record, Topic, UserId, partition, records::CouponClaimed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Body of an issue.
 #[derive(Serialize, Deserialize)]
@@ -80,7 +84,8 @@ pub async fn apply(
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
 
-/// `GET /api/users/{id}/coupons?status=AVAILABLE|EXPIRED`.
+/// `GET /api/users/{id}/coupons?status=AVAILABLE|USED|EXPIRED`. A piece that was paid with is used, also when its time has
+/// passed since.
 pub async fn of_user(
     State(app): State<Shared>,
     Path(id): Path<String>,
@@ -91,31 +96,39 @@ pub async fn of_user(
     caller.act_for(&app, user_id).await?;
     let wanted = match query.get("status").map(String::as_str) {
         None => None,
-        Some(status @ ("AVAILABLE" | "EXPIRED")) => Some(status.to_owned()),
-        Some(_) => return Err(ApiError::invalid("status is AVAILABLE or EXPIRED")),
+        Some(status @ ("AVAILABLE" | "USED" | "EXPIRED")) => Some(status.to_owned()),
+        Some(_) => return Err(ApiError::invalid("status is AVAILABLE, USED or EXPIRED")),
     };
-    let log = &app.ingress.coupons;
+    let (log, shop) = (&app.ingress.coupons, &app.ingress.shop);
     let partitions: Vec<i32> = (0..Topic::Coupon.partitions()).collect();
-    app.ingress.read_index_of(log, &partitions).await?;
-    let mut found: Vec<(u64, Value)> = Vec::new();
+    tokio::try_join!(app.ingress.read_index_of(log, &partitions), app.ingress.read_index(shop, 0))?;
+    let mut found = Vec::new();
     for cell in log.cells() {
         cell.look(|fold| {
             let now_ms = fold.header().clock_ms;
             for (coupon_id, coupon) in fold.state().coupons() {
                 let Slot::Loaded(number) = fold.state().claim(coupon_id, user_id) else { continue };
                 let won = Won { user_id, coupon_id: coupon_id.get() as u32, number, total: coupon.total };
-                let expired = now_ms >= coupon.terms.expires_at_ms;
-                let status = if expired { "EXPIRED" } else { "AVAILABLE" };
-                if wanted.as_deref().is_none_or(|wanted| wanted == status) {
-                    let expires = iso(coupon.terms.expires_at_ms);
-                    let item = Piece { status: Some(status), ..Piece::new(&won, &coupon.terms, &expires) };
-                    found.push((won.user_coupon_id(), json!(item)));
-                }
+                found.push((won, coupon.terms.clone(), now_ms >= coupon.terms.expires_at_ms));
             }
         });
     }
-    found.sort_unstable_by_key(|(id, _)| *id);
-    let data: Vec<Value> = found.into_iter().map(|(_, item)| item).collect();
+    found.sort_unstable_by_key(|(won, ..)| won.user_coupon_id());
+    let used: HashSet<u64> = shop.cell(0).look(|fold| {
+        let ids = found.iter().map(|(won, ..)| won.user_coupon_id());
+        ids.filter(|id| matches!(fold.state().redemption(*id), Slot::Loaded(()))).collect()
+    });
+    let item = |(won, terms, expired): &(Won, Arc<CouponTerms>, bool)| {
+        let status = match (used.contains(&won.user_coupon_id()), expired) {
+            (true, _) => "USED",
+            (false, true) => "EXPIRED",
+            (false, false) => "AVAILABLE",
+        };
+        let expires = iso(terms.expires_at_ms);
+        let is_wanted = wanted.as_deref().is_none_or(|wanted| wanted == status);
+        is_wanted.then(|| json!(Piece { status: Some(status), ..Piece::new(won, terms, &expires) }))
+    };
+    let data: Vec<Value> = found.iter().filter_map(item).collect();
     Ok(Json(json!({"data": data})))
 }
 

@@ -1,13 +1,12 @@
 //! The one place where a refusal or a failure becomes a status, a code and a text.
 
-use crate::{history::HistoryError, ingress::Failure, limits};
+use crate::{history::HistoryError, ingress::Failure};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{SecondsFormat, Utc};
-use serde_json::json;
+use chassis::refusal;
 
 /// Codes of the contract; programs use these, people the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,14 +264,9 @@ impl ApiError {
         let text = if english { en } else { ko };
         let message =
             self.detail.as_ref().map_or_else(|| text.to_owned(), |detail| format!("{text}: {detail}"));
-        let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        let body = json!({"errorCode": name, "message": message, "timestamp": timestamp});
         let status = self.status.unwrap_or(self.code.status());
-        let mut response = (status, axum::Json(body)).into_response();
+        let mut response = refusal::response(status, name, &message);
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER_S));
-        }
         if let Some(location) = self.location.as_ref().and_then(|location| location.parse().ok()) {
             headers.insert(header::LOCATION, location);
         }

@@ -18,7 +18,6 @@ mod shop;
 mod webhooks;
 mod wire;
 
-pub use edge::wrong_method;
 pub use error::{ApiError, Code};
 
 use crate::{

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     foresight::Trust,
-    history::{UserOrders, WhichOrders},
+    history::{ClosedOrder, UserOrders, WhichOrders},
     limits,
     recent_orders::{Fate, RecentOrder},
 };
@@ -90,6 +90,8 @@ pub async fn detail(
     Path(id): Path<String>,
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
+    // Before the lookup: whoever has no session must not learn which orders exist, nor cost a read index.
+    let own = caller.stands_for(&app).await?;
     let id = order_id(&id)?;
     let log = &app.ingress.shop;
     app.ingress.read_index(log, 0).await?;
@@ -103,25 +105,22 @@ pub async fn detail(
     });
     let Some((owner, order)) = found else { return Err(Code::O002.into()) };
     // Somebody else's order is none of the caller's business, not even that it is there.
-    caller.act_for(&app, owner).await.map_err(|error| match error.code {
-        Code::U002 => ApiError::from(Code::O002),
-        _ => error,
-    })?;
+    if own.is_some_and(|own| own != owner) {
+        return Err(Code::O002.into());
+    }
     let body = match order {
         Ok(open) => shop::detail(&open),
         Err(status) => match app.recent.find(id) {
             Some(recent) => shop::detail(&recent),
-            None => older(&app, id, status).await?,
+            None => older(&app, ClosedOrder { id, owner, status }).await?,
         },
     };
     Ok(Json(json!({"orderDetail": body})))
 }
 
 /// A closed order that is in memory no more.
-async fn older(app: &App, id: OrderId, status: OrderStatus) -> Result<Value, ApiError> {
-    let stored = app.history.order(id).await?;
-    // The log knows how it ended; a table that does not yet must not be shown.
-    let stored = stored.filter(|stored| stored.status() == status);
+async fn older(app: &App, closed: ClosedOrder) -> Result<Value, ApiError> {
+    let stored = app.history.order(closed).await?;
     stored.map(|stored| shop::stored_detail(&stored)).ok_or_else(|| Code::HistoryUnavailable.into())
 }
 

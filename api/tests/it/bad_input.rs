@@ -13,6 +13,7 @@ const ADMIN: bool = true;
 /// A request, and how it must be refused.
 struct Case {
     admin: bool,
+    method: &'static str,
     path: String,
     content_type: &'static str,
     body: Vec<u8>,
@@ -22,14 +23,14 @@ struct Case {
 impl Case {
     fn invalid(admin: bool, path: &str, body: impl Into<Vec<u8>>) -> Self {
         let refusal = (400, "INVALID_REQUEST");
-        Self { admin, path: path.into(), content_type: JSON, body: body.into(), refusal }
+        Self { admin, method: "POST", path: path.into(), content_type: JSON, body: body.into(), refusal }
     }
 
     /// What is wrong with the answer, if anything is.
     async fn problem(self, server: &Server) -> Option<String> {
-        let post = if self.admin { server.admin_post(&self.path) } else { server.post(&self.path) };
+        let call = if self.admin { Server::admin_call } else { Server::call };
         let (status, code) = self.refusal;
-        let answer = post.body(self.content_type, self.body).send().await;
+        let answer = call(server, self.method, &self.path).body(self.content_type, self.body).send().await;
         answer.unlike_refusal(status, code).map(|problem| format!("{problem}: {answer:?}"))
     }
 }
@@ -83,6 +84,26 @@ fn fields(admin: bool, path: &str, template: &Value, bad: &[(&str, &[&str])]) ->
     cases
 }
 
+/// Every route that takes a body, but for that of signed ones.
+const ROUTES: [(bool, &str, &str); 16] = [
+    (PUBLIC, "POST", "/api/auth/signup"),
+    (PUBLIC, "POST", "/api/auth/login"),
+    (PUBLIC, "POST", "/api/auth/logout"),
+    (PUBLIC, "POST", "/api/coupons/1/issue"),
+    (PUBLIC, "POST", "/coupon/apply?userId=1"),
+    (PUBLIC, "POST", "/api/orders"),
+    (PUBLIC, "POST", "/api/orders/1/payment"),
+    (PUBLIC, "POST", "/api/users/1/cart"),
+    (PUBLIC, "PATCH", "/api/users/1/balance"),
+    (PUBLIC, "PATCH", "/api/products/options/1/stock"),
+    (ADMIN, "POST", "/admin/products"),
+    (ADMIN, "POST", "/admin/coupons"),
+    (ADMIN, "POST", "/admin/coupons/1/extend"),
+    (ADMIN, "POST", "/admin/coupons/1/close"),
+    (ADMIN, "POST", "/admin/campaigns/new/reset"),
+    (ADMIN, "POST", "/admin/rules/activate"),
+];
+
 fn coupon() -> Value {
     json!({"couponId": 17, "name": "C", "total": 5, "discountRate": 10, "expiresAt": 1_900_000_000_000_u64})
 }
@@ -108,6 +129,42 @@ fn every_field() -> Vec<Case> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Sign-up and login, whose fields may be left out in part.
+fn every_credential() -> Vec<Case> {
+    const SIGN_UP: &str = "/api/auth/signup";
+    const LOG_IN: &str = "/api/auth/login";
+    let template = json!({"email": "a@example.com", "password": "p"});
+    let mut cases = fields(PUBLIC, LOG_IN, &json!({"userId": 1}), &[("userId", &[])]);
+    for (path, field) in [(SIGN_UP, "email"), (SIGN_UP, "password"), (LOG_IN, "email"), (LOG_IN, "password")]
+    {
+        for value in ["5", "0", "-1", "1e30", "true", "[]", r#"["a"]"#, "{}"] {
+            cases.push(Case::invalid(PUBLIC, path, with(&template, field, value)));
+        }
+        cases.push(Case::invalid(PUBLIC, path, with(&template, "unknown", "1")));
+    }
+    let guests = [r#"{"email":"a@example.com","password":"p"}"#, r#"{"email":"a"}"#, r#"{"email":""}"#];
+    let guests = guests.into_iter().chain([r#"{"password":"p"}"#, r#"{"userId":1}"#, r#"{"userId":0}"#]);
+    cases.extend(guests.map(|body| Case::invalid(PUBLIC, SIGN_UP, body)));
+    cases.extend(NO_IDS.map(|id| Case::invalid(PUBLIC, SIGN_UP, format!(r#"{{"userId":{id}}}"#))));
+    for body in ["{}", "null", r#"{"email":null,"password":"p"}"#, r#"{"password":"1234"}"#] {
+        cases.push(Case::invalid(PUBLIC, LOG_IN, body));
+    }
+    let long = format!("\"{}\"", "e".repeat(10_000));
+    let strangers = [
+        template.to_string(),
+        with(&template, "email", &long),
+        with(&template, "password", &long),
+        with(&template, "email", r#""""#),
+        with(&template, "password", "null"),
+        without(&template, "password"),
+        with(&template, "userId", "1"),
+        r#"{"userId":0}"#.into(),
+    ];
+    let refusal = (401, "U004");
+    cases.extend(strangers.map(|body| Case { refusal, ..Case::invalid(PUBLIC, LOG_IN, body) }));
+    cases
 }
 
 /// Bodies that are wrong whatever the path.
@@ -139,28 +196,17 @@ fn every_body() -> Vec<Case> {
         format!(r#"{{"userId":{}}}"#, deep("[", "]")).into(),
         format!(r#"{{"unknown":{}}}"#, deep("[", "]")).into(),
     ];
-    let paths = [
-        (PUBLIC, "/api/auth/signup"),
-        (PUBLIC, "/api/auth/login"),
-        (PUBLIC, "/api/auth/logout"),
-        (PUBLIC, "/api/coupons/1/issue"),
-        (PUBLIC, "/coupon/apply?userId=1"),
-        (ADMIN, "/admin/coupons"),
-        (ADMIN, "/admin/coupons/1/extend"),
-        (ADMIN, "/admin/coupons/1/close"),
-        (ADMIN, "/admin/campaigns/new/reset"),
-        (ADMIN, "/admin/rules/activate"),
-    ];
     let mut cases = Vec::new();
-    for (admin, path) in paths {
-        cases.extend(bodies.iter().map(|body| Case::invalid(admin, path, body.clone())));
+    for (admin, method, path) in ROUTES {
+        let case = |body: &[u8]| Case { method, ..Case::invalid(admin, path, body) };
+        cases.extend(bodies.iter().map(|body| case(body)));
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
             let refusal = (415, "UNSUPPORTED_MEDIA_TYPE");
-            cases.push(Case { content_type, refusal, ..Case::invalid(admin, path, "{}") });
+            cases.push(Case { content_type, refusal, ..case(b"{}") });
         }
         let refusal = (413, "PAYLOAD_TOO_LARGE");
         let large = format!(r#"{{"userId":{}1}}"#, " ".repeat(65 * 1_024));
-        cases.push(Case { refusal, ..Case::invalid(admin, path, large) });
+        cases.push(Case { refusal, ..case(large.as_bytes()) });
     }
     cases
 }
@@ -205,7 +251,10 @@ async fn wrong_methods_and_paths(server: &Server) {
         let answer = server.post(path).refused(405, "METHOD_NOT_ALLOWED").await;
         assert_eq!(answer.header("allow"), Some("GET,HEAD"), "{path}");
     }
-    server.admin_post("/health").refused(405, "METHOD_NOT_ALLOWED").await;
+    for path in ["/health", "/metrics", "/admin/positions", "/admin/consumers", "/admin/database"] {
+        let answer = server.admin_post(path).refused(405, "METHOD_NOT_ALLOWED").await;
+        assert_eq!(answer.header("allow"), Some("GET,HEAD"), "{path}");
+    }
     for path in ["/", "/api", "/api/coupons/1", "/API/AUTH/SIGNUP", "/%ff", "/api/auth/signup/"] {
         server.post(path).refused(404, "NOT_FOUND").await;
         server.get(path).refused(404, "NOT_FOUND").await;
@@ -263,7 +312,9 @@ fn nonsense_is_refused_in_one_form_and_changes_nothing() {
         assert!(ends.iter().all(|end| *end == 1), "only the first rules: {ends:?}");
 
         let mut problems = Vec::new();
-        for case in every_field().into_iter().chain(every_body()).chain(every_path()) {
+        let cases =
+            every_field().into_iter().chain(every_credential()).chain(every_body()).chain(every_path());
+        for case in cases {
             problems.extend(case.problem(&server).await);
         }
         assert!(problems.is_empty(), "{} answers are wrong:\n{}", problems.len(), problems.join("\n"));

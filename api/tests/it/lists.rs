@@ -65,7 +65,7 @@ fn pieces_are_told_apart_by_status() {
         assert_eq!(of("EXPIRED").await, [short]);
         assert_eq!(of("AVAILABLE").await, [long]);
         assert_eq!(one.coupons_of(user).await.len(), 2);
-        for unknown in ["USED", "available", ""] {
+        for unknown in ["SPENT", "available", ""] {
             let path = format!("/api/users/{user}/coupons?status={unknown}");
             one.get(&path).refused(400, "INVALID_REQUEST").await;
         }

@@ -12,6 +12,7 @@ mod client;
 mod condition;
 mod history;
 mod issue;
+mod keys;
 mod lists;
 mod log;
 mod overload;

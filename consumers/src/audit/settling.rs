@@ -10,7 +10,7 @@ use sea_orm::DatabaseConnection;
 use std::{collections::BTreeMap, time::Duration};
 
 /// One question to the brokers.
-const ENDS_BUDGET: Duration = Duration::from_secs(5);
+const ENDS_BUDGET: Duration = Duration::from_secs(30);
 
 /// What is behind, in words; nothing where nothing is.
 ///

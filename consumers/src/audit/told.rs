@@ -1,11 +1,8 @@
 //! What stands in topics `payment` and `external-platform`, read from end to beginning: compaction, retention and the
 //! marks of transactions leave gaps.
 
-use crate::{config::Config, dispatch::is_possible, newest};
-use chassis::{
-    kafka,
-    log_reader::{LogReader, RawRecord},
-};
+use crate::{config::Config, dispatch::is_possible, log, newest};
+use chassis::{kafka, log_reader::RawRecord};
 use migrations::entity::{
     external_dispatches::{DELIVERED, FAILED, PENDING},
     outbox::{self, CAPTURED, DECLINED},
@@ -97,7 +94,7 @@ impl Told {
     pub fn read(config: &Config, schemas: &[RegisteredSchema]) -> anyhow::Result<Self> {
         let codec = FactCodec::new(schemas)?;
         let settings = kafka::reader(&config.kafka, &config.instance);
-        let reader = LogReader::new(settings.clone())?;
+        let reader = log::patient_reader(config)?;
         let mut told = Self::default();
         for topic in FactTopic::ALL {
             let name = topic.name(&config.topic_prefix);

@@ -7,7 +7,7 @@ use crate::{
     group::{
         Finished, Work,
         opening::{self, NotOpened},
-        work::{Desk, Source},
+        work::{Desk, NO_TIME, Source, Stop},
     },
     log, newest,
 };
@@ -82,10 +82,10 @@ impl Work for Dispatches {
         desk: &Desk,
         batch: &[RawRecord],
         changes: &mut Vec<Change>,
-    ) -> Result<Option<String>, Finished> {
+    ) -> Result<Option<Stop>, Finished> {
         for raw in batch {
             let Some(at_ms) = raw.append_time_ms else {
-                return Ok(Some("a record without an append time".to_owned()));
+                return Ok(Some(Stop::because(format!("at offset {}: {NO_TIME}", raw.offset))));
             };
             let decoded = self.codec.decode(FactTopic::ExternalPlatform, raw.payload.as_deref());
             let bad = match decoded {
@@ -100,7 +100,7 @@ impl Work for Dispatches {
                 },
                 Err(_) if desk.is_skipped::<Self>(raw.offset) => None,
                 Err(DecodeError::Malformed(_)) => Some("not a fact of its schema"),
-                Err(unknown) => return Ok(Some(unknown.to_string())),
+                Err(unknown) => return Ok(Some(Stop::unjudgeable(raw.offset, &unknown))),
             };
             if let Some(reason) = bad {
                 desk.bury(raw, reason).await?;

@@ -5,7 +5,7 @@ use super::{
     Input,
     opening::{self, NotOpened, Opened},
     ownership::{Group, GroupError, OpenPartition, Owned, Phase},
-    work::{Desk, Work},
+    work::{Desk, Stop, Work},
     worker::{Finished, Worker},
 };
 use crate::{config::Config, limits};
@@ -26,7 +26,7 @@ impl<W: Work> Group<W> {
         }
         if record.offset > owned.next && !W::SOURCE.has_gaps() {
             let reason = format!("the log jumps from offset {} to {}", owned.next, record.offset);
-            self.stop(partition, reason);
+            self.stop(partition, Stop::because(reason));
             return;
         }
         owned.next = record.offset + 1;
@@ -169,7 +169,7 @@ impl<W: Work> Group<W> {
                 tracing::warn!(%error, group = W::GROUP, partition, "the log cannot be read; opening again");
                 self.later(partition, generation);
             }
-            (Err(NotOpened::Stop(reason)), _) => self.stop(partition, reason),
+            (Err(NotOpened::Stop(reason)), _) => self.stop(partition, Stop::because(reason)),
             (Err(NotOpened::AnotherHistory(reason)), _) => return Err(GroupError::AnotherHistory(reason)),
             (Ok(_), None) => self.later(partition, generation),
         }
@@ -230,9 +230,9 @@ impl<W: Work> Group<W> {
                     self.open(partition);
                 }
             }
-            (Finished::Stopped(next, reason), _) => {
+            (Finished::Stopped(next, stop), _) => {
                 self.note(partition, next);
-                self.stop(partition, format!("at offset {next}: {reason}"));
+                self.stop(partition, stop);
             }
             (Finished::Outage(reason), _) => self.hold(&reason),
             (Finished::Lost, _) => {
@@ -247,20 +247,21 @@ impl<W: Work> Group<W> {
                 }
                 self.later(partition, generation);
             }
-            (Finished::Fatal(reason), _) => self.stop(partition, reason),
+            (Finished::Fatal(reason), _) => self.stop(partition, Stop::because(reason)),
             (Finished::Committed(_), None) => self.later(partition, generation),
         }
     }
 }
 
-/// Claims a partition. Whoever rested goes on where MySQL is as it was left, without a look at the log.
+/// Claims a partition. Whoever rested goes on where MySQL is as it was left, without a look at the log: but for facts, of
+/// which some may have been appended after the rest began, and who works beside them must have seen these first.
 async fn worker_for<W: Work>(
     config: Config,
     desk: Desk,
     rested: Option<Box<Worker<W>>>,
 ) -> Result<(Opened, Worker<W>), NotOpened> {
     let place = opening::claim::<W>(&config, &desk.pool, desk.partition).await?;
-    if let Some(mut worker) = rested
+    if let Some(mut worker) = rested.filter(|_| !W::SOURCE.has_gaps())
         && worker.goes_on_at(&place)
     {
         let caught_up_at = worker.caught_up_at();

@@ -2,7 +2,7 @@
 
 use super::{
     opening::{self, NotOpened},
-    work::{Desk, Source, Work, unloaded},
+    work::{Desk, NO_TIME, Source, Stop, Work, unloaded},
     worker::Finished,
 };
 use crate::{
@@ -62,7 +62,7 @@ where
         desk: &Desk,
         batch: &[RawRecord],
         changes: &mut Vec<S::Change>,
-    ) -> Result<Option<String>, Finished> {
+    ) -> Result<Option<Stop>, Finished> {
         let mut decoded = self.decode(batch);
         let db = desk.pool.get().map_err(|error| unloaded(&error))?;
         self.load_ahead(&db, &decoded).await.map_err(|error| unloaded(&error))?;
@@ -70,10 +70,10 @@ where
             let input = match &decoded[n] {
                 _ if desk.is_skipped::<Self>(raw.offset) => domain::Input::OperatorSkip,
                 Ok(decoded) => decoded.input(),
-                Err(stop) => return Ok(Some(stop.to_string())),
+                Err(stop) => return Ok(Some(Stop::unjudgeable(raw.offset, stop))),
             };
             let Some(timestamp_ms) = raw.append_time_ms else {
-                return Ok(Some("a record without an append time".to_owned()));
+                return Ok(Some(Stop::because(format!("at offset {}: {NO_TIME}", raw.offset))));
             };
             let record_hash = record_hash(raw.payload.as_deref());
             let at = LogPosition { offset: raw.offset, timestamp_ms, record_hash };
@@ -88,7 +88,8 @@ where
                         }
                     }
                     Err(Undecided::UnknownRules(version)) => {
-                        return Ok(Some(format!("rules version {version} is newer than this binary")));
+                        let reason = format!("rules version {version} is newer than this binary");
+                        return Ok(Some(Stop::unjudgeable(raw.offset, &reason)));
                     }
                 }
             };

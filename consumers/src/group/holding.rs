@@ -3,7 +3,7 @@
 use super::{
     Input,
     ownership::{Group, Phase},
-    work::Work,
+    work::{Stop, Work},
 };
 use crate::{
     limits, metric,
@@ -39,7 +39,8 @@ impl<W: Work> Group<W> {
             .set(next as f64);
     }
 
-    pub(super) fn stop(&mut self, partition: i32, reason: String) {
+    pub(super) fn stop(&mut self, partition: i32, stop: Stop) {
+        let reason = &stop.reason;
         tracing::error!(group = W::GROUP, topic = %self.topic, partition, reason, "partition stopped; nothing is skipped");
         metrics::gauge!(metric::STOPPED_PARTITIONS, "group" => W::GROUP).increment(1.0);
         self.pause(&[partition]);
@@ -48,7 +49,7 @@ impl<W: Work> Group<W> {
             owned.phase = Phase::Stopped;
             owned.waiting.clear();
         }
-        self.status.lock().stopped.insert(partition, reason);
+        self.status.lock().stopped.insert(partition, stop);
     }
 
     /// A partition that stopped may go on.
@@ -84,6 +85,9 @@ impl<W: Work> Group<W> {
         let mut partitions = Vec::new();
         for (partition, owned) in &mut self.owned {
             if !matches!(owned.phase, Phase::Stopped | Phase::Paused(_)) {
+                // What became of its transaction is not known: it comes to rest only once it is claimed again, which waits
+                // for the row that such a transaction has moved.
+                owned.fenced &= !matches!(owned.phase, Phase::Busy);
                 // A new generation: whatever is still on its way back belongs to a state that is gone.
                 self.generations += 1;
                 (owned.phase, owned.generation) = (Phase::Held, self.generations);

@@ -3,7 +3,7 @@
 use super::{
     Activity, DeadLetters, Input, Rebalance,
     client::{self, Context},
-    work::Work,
+    work::{Stop, Work},
     worker::Worker,
 };
 use crate::{config::Config, limits, metric, pool::WriterPool};
@@ -56,7 +56,7 @@ pub struct GroupStatus {
     /// Where each owned partition stands: next offset and digest unknown until opened.
     pub next_offsets: BTreeMap<i32, u64>,
     /// Partitions that stopped, and why.
-    pub stopped: BTreeMap<i32, String>,
+    pub stopped: BTreeMap<i32, Stop>,
     /// Why this instance holds itself.
     pub held: Option<String>,
     /// For `control.acks`.

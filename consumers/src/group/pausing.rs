@@ -139,13 +139,11 @@ impl<W: Work> Group<W> {
 
     /// Whether an operator decided to pass over the record at which a partition stopped.
     fn is_skipped_at(&self, partition: i32) -> bool {
-        let status = self.status.lock();
-        let stopped_at =
-            status.next_offsets.get(&partition).filter(|_| status.stopped.contains_key(&partition));
+        let at = self.status.lock().stopped.get(&partition).and_then(|stop| stop.unjudgeable);
         let wanted = self.wanted.as_ref();
         wanted
-            .zip(stopped_at)
-            .is_some_and(|(wanted, offset)| wanted.is_skipped(W::SOURCE.base_name(), partition, *offset))
+            .zip(at)
+            .is_some_and(|(wanted, offset)| wanted.is_skipped(W::SOURCE.base_name(), partition, offset))
     }
 
     /// Closes the pool where all partitions of the group are released and nothing of ours is under way.
@@ -206,8 +204,10 @@ impl<W: Work> Group<W> {
         let at = |(partition, owned): (&i32, &super::ownership::Owned<W>)| {
             let state = owned.flow();
             let committed = status.next_offsets.get(partition).copied();
-            let reason = status.stopped.get(partition).cloned();
-            (*partition, PartitionReport { state, committed, reason })
+            let stop = status.stopped.get(partition).cloned();
+            let (reason, unjudgeable) =
+                stop.map_or((None, None), |stop| (Some(stop.reason), stop.unjudgeable));
+            (*partition, PartitionReport { state, committed, reason, unjudgeable })
         };
         let partitions: BTreeMap<i32, PartitionReport> = self.owned.iter().map(at).collect();
         let report = GroupReport {

@@ -79,13 +79,13 @@ pub trait Work: Send + Sync + Sized + 'static {
     /// Checks a claimed place against the log, and begins there.
     fn open(config: &Config, place: &Model) -> impl Future<Output = Result<Self, NotOpened>> + Send;
 
-    /// Takes a batch in and adds what it changes; returns why it must stop before the batch's end, if it must.
+    /// Takes a batch in and adds what it changes; returns what it must stop at before the batch's end, if it must.
     fn take(
         &mut self,
         desk: &Desk,
         batch: &[RawRecord],
         changes: &mut Vec<Self::Change>,
-    ) -> impl Future<Output = Result<Option<String>, Finished>> + Send;
+    ) -> impl Future<Output = Result<Option<Stop>, Finished>> + Send;
 
     /// Where it stands, as MySQL is to keep it.
     fn progress(&self) -> Progress;
@@ -102,6 +102,33 @@ pub trait Work: Send + Sync + Sized + 'static {
     /// The offset from which on it has seen all that stood in the log when it was opened.
     fn caught_up_at(&self) -> u64 {
         0
+    }
+}
+
+/// Why a record cannot be judged that the brokers did not stamp: the topic is set up wrongly, the record may be sound.
+pub const NO_TIME: &str = "a record without an append time";
+
+/// Why a partition does not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// In words.
+    pub reason: String,
+    /// Offset of the record that nobody can judge, where that is why. Only such a one may be passed over: what stops a
+    /// partition otherwise is no fault of the record, and whoever answered it has counted it.
+    pub unjudgeable: Option<u64>,
+}
+
+impl Stop {
+    /// At a record that this binary cannot judge.
+    #[must_use]
+    pub fn unjudgeable(offset: u64, reason: &dyn std::fmt::Display) -> Self {
+        Self { reason: format!("at offset {offset}: {reason}"), unjudgeable: Some(offset) }
+    }
+
+    /// At anything else.
+    #[must_use]
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), unjudgeable: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One partition's batches, one at a time: work takes them in, rows and offset are written in one transaction.
 
-use super::work::{Desk, Work, unloaded};
+use super::work::{Desk, Stop, Work, unloaded};
 use crate::{config::Config, limits, metric};
 use chassis::{log_reader::RawRecord, shutdown::CancellationToken};
 use migrations::{
@@ -15,8 +15,8 @@ use std::time::Instant;
 pub enum Finished {
     /// Committed; MySQL waits for this offset now.
     Committed(u64),
-    /// Committed up to this offset; what stands there must not be skipped.
-    Stopped(u64, String),
+    /// Committed up to this offset; what comes next must not be skipped.
+    Stopped(u64, Stop),
     /// The database is away, or it is unknown whether the commit went through: hold, then open anew.
     Outage(String),
     /// It was to stop at once; nothing was written.
@@ -95,7 +95,7 @@ impl<W: Work> Worker<W> {
             self.expected.next_offset = next;
             self.work.settle();
         }
-        stopped.map_or(Finished::Committed(next), |reason| Finished::Stopped(next, reason))
+        stopped.map_or(Finished::Committed(next), |stop| Finished::Stopped(next, stop))
     }
 
     /// Rows and offset in one transaction; what lost a deadlock is tried again as a whole.

@@ -27,6 +27,7 @@ mod histories;
 mod outages;
 mod projecting;
 mod rebuilding;
+mod refusing;
 mod relay;
 mod replays;
 mod reporting;

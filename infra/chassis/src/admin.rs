@@ -1,5 +1,6 @@
 //! The admin listener of every process: health, readiness, metrics, and a bearer token before everything else.
 
+use crate::refusal;
 use axum::{
     Json, Router,
     extract::{Request, State},
@@ -31,6 +32,7 @@ pub fn open_routes(condition: Arc<dyn Condition>, metrics: Option<PrometheusHand
         .route("/health", get(move || async move { Json(health.health()) }))
         .route("/ready", get(move || async move { ready(condition.as_ref()) }))
         .route("/metrics", get(move || async move { render(metrics.as_ref()) }))
+        .method_not_allowed_fallback(wrong_method)
 }
 
 /// Answers `/ready`.
@@ -49,18 +51,30 @@ fn render(metrics: Option<&PrometheusHandle>) -> String {
     metrics.map(PrometheusHandle::render).unwrap_or_default()
 }
 
-/// What the guard compares with, and how it says no.
-type Guard = (Arc<str>, fn() -> Response);
-
-/// Puts a bearer token before a router; `refuse` makes the 401.
-pub fn guarded(router: Router, token: &str, refuse: fn() -> Response) -> Router {
+/// Puts a bearer token before a router, also before what it says of wrong paths and methods.
+pub fn guarded(router: Router, token: &str) -> Router {
     let token: Arc<str> = token.into();
-    router.layer(middleware::from_fn_with_state((token, refuse), check))
+    let router = router.method_not_allowed_fallback(wrong_method);
+    router.layer(middleware::from_fn_with_state(token, check))
 }
 
-async fn check(State((token, refuse)): State<Guard>, request: Request, next: Next) -> Response {
+async fn check(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if is_bearer(header, &token) { next.run(request).await } else { refuse() }
+    if is_bearer(header, &token) {
+        return next.run(request).await;
+    }
+    let message = "Send the admin token as a bearer token.";
+    refusal::response(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+}
+
+/// The fallback of a listener that has none of its own.
+pub async fn no_such_path() -> Response {
+    refusal::response(StatusCode::NOT_FOUND, "NO_SUCH_PATH", "There is no such path.")
+}
+
+async fn wrong_method() -> Response {
+    let message = "This path does not take that method.";
+    refusal::response(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
 }
 
 /// Whether an `Authorization` header carries the token; an empty token lets nobody in.

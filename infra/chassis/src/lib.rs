@@ -7,6 +7,7 @@ pub mod admin;
 pub mod config;
 pub mod kafka;
 pub mod log_reader;
+pub mod refusal;
 pub mod registry;
 pub mod serve;
 pub mod shutdown;

@@ -100,10 +100,11 @@ impl Admin {
         self.first(|url| self.call(url, request).map_err(not_lost), path)
     }
 
-    /// Asks everybody.
+    /// Asks everybody who lives: one that is frozen would keep the others' answers waiting.
     pub(crate) fn get_from_each(&self, path: &str) -> Vec<(String, Result<Answer, Failure>)> {
         let ask = |url: &String| {
-            let asked = self.call(url, Request::get(path, limits::ASK)).map_err(|trouble| match trouble {
+            let asked = self.alive(url).and_then(|()| self.call(url, Request::get(path, limits::ASK)));
+            let asked = asked.map_err(|trouble| match trouble {
                 Trouble::Away(why) | Trouble::Lost(why) => Failure::Nobody(vec![why]),
                 Trouble::Refused(failure) => failure,
             });
@@ -245,6 +246,7 @@ fn trouble(url: &str, error: &ureq::Error) -> Trouble {
 fn refusal(url: &str, status: u16, body: &Value) -> Failure {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     match (text("errorCode"), text("message")) {
+        (Some(code), _) if code == "NO_SUCH_PATH" => Failure::not_served(url),
         (Some(code), message) => Failure::Refused { status, code, message: message.unwrap_or_default() },
         // No route of ours answers so.
         (None, _) if matches!(status, 404 | 405) => Failure::not_served(url),
@@ -309,6 +311,7 @@ mod tests {
         let of = |status, body: Value| weight(&refusal("u", status, &body));
         let away = of(503, json!({"errorCode": "DATABASE_UNAVAILABLE"}));
         let unknown = of(404, json!({"errorCode": "NOT_FOUND"}));
+        assert_eq!(of(404, json!({"errorCode": "NO_SUCH_PATH"})), 0);
         assert!(away > unknown && unknown > of(404, Value::Null));
     }
 

@@ -14,6 +14,13 @@ pub(crate) struct Consumers {
     pub(crate) unreadable: BTreeMap<String, String>,
 }
 
+impl Consumers {
+    /// The hold of `cutover` over everything, where there is one.
+    pub(crate) fn cutover(self) -> Option<Hold> {
+        self.holds.into_iter().find(|hold| hold.holder == "cutover" && hold.scope == "all")
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Group {
     pub(crate) topic: String,
@@ -31,9 +38,22 @@ pub(crate) struct Partition {
     pub(crate) observed: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) committed: Option<u64>,
+    /// The offset of the record that stopped it and that nobody can judge, or only that there is one.
+    #[serde(default)]
+    unjudgeable: Value,
     pub(crate) lag_records: Option<u64>,
     pub(crate) lag_seconds: Option<f64>,
     pub(crate) drain_eta_seconds: Option<f64>,
+}
+
+impl Partition {
+    /// The offset of a record that may be passed over; nothing where it stopped at anything else.
+    pub(crate) fn skippable(&self) -> Option<u64> {
+        match &self.unjudgeable {
+            Value::Bool(true) => self.committed,
+            offset => offset.as_u64(),
+        }
+    }
 }
 
 /// A hold in force.
@@ -154,6 +174,9 @@ pub(crate) struct Operation {
     pub(crate) holder: Option<String>,
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
+    /// What it changed, as it was.
+    #[serde(default)]
+    pub(crate) before: Value,
 }
 
 /// `GET /admin/operations`.

@@ -66,6 +66,11 @@ impl Failure {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
 
+    /// What it says, where there is one line only.
+    pub(crate) fn in_a_line(&self) -> String {
+        self.to_string().replace('\n', "")
+    }
+
     fn code(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,

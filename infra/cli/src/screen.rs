@@ -11,6 +11,11 @@ const HOME: &str = "\x1b[H";
 /// Whatever stands below.
 const ERASE_BELOW: &str = "\x1b[J";
 
+/// Without what a terminal obeys, in one line.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Prints a result.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Columns of text as wide as what stands in them.
 
+use crate::screen;
 use std::fmt;
 
 /// Between two columns.
@@ -23,7 +24,7 @@ impl Table {
     /// One row more. What has several lines, or control characters, becomes one line.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         let plain = |cell: String| {
-            let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let cell = screen::plain(&cell);
             if cell.trim().is_empty() { "-".to_owned() } else { cell }
         };
         self.rows.push(cells.into_iter().map(plain).collect());

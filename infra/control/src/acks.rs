@@ -100,6 +100,9 @@ pub struct PartitionReport {
     /// Why it stopped, where it did.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Offset of the record that nobody can judge, where one stopped it.
+    #[serde(default)]
+    pub unjudgeable: Option<u64>,
 }
 
 /// What happens to a partition at an instance.

@@ -59,7 +59,10 @@ pub struct Operations(VecDeque<Operation>);
 impl Operations {
     /// One record more; what is no operation is passed over.
     pub fn apply(&mut self, value: Option<&[u8]>) {
-        let Some(operation) = value.and_then(|value| serde_json::from_slice(value).ok()) else { return };
+        let read = |value| serde_json::from_slice::<Operation>(value).ok();
+        // Whoever reads the topic anew meets those again that it knows.
+        let is_new = |operation: &Operation| self.find(operation.id).is_none();
+        let Some(operation) = value.and_then(read).filter(is_new) else { return };
         self.0.push_back(operation);
         if self.0.len() > crate::limits::MAX_OPERATIONS {
             self.0.pop_front();
@@ -75,5 +78,38 @@ impl Operations {
     /// The newest first.
     pub fn newest(&self) -> impl Iterator<Item = &Operation> {
         self.0.iter().rev()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_read_twice_is_listed_once() {
+        let mut operations = Operations::default();
+        let of = |id: u128| {
+            let operation = Operation {
+                id: Uuid::from_u128(id),
+                kind: Kind::Pause,
+                at_ms: 1,
+                actor: "a".to_owned(),
+                reason: String::new(),
+                holder: None,
+                scopes: Vec::new(),
+                epoch: 0,
+                before: json!(null),
+                after: json!(null),
+            };
+            serde_json::to_vec(&operation).unwrap()
+        };
+        for id in [1, 2, 1, 3, 2] {
+            operations.apply(Some(&of(id)));
+        }
+        operations.apply(Some(b"{}"));
+        operations.apply(None);
+        let newest: Vec<u128> = operations.newest().map(|operation| operation.id.as_u128()).collect();
+        assert_eq!(newest, [3, 2, 1]);
     }
 }

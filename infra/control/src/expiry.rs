@@ -12,7 +12,7 @@ use crate::{
 };
 use chassis::shutdown::CancellationToken;
 use serde_json::json;
-use std::pin::Pin;
+use std::{pin::Pin, time::Instant};
 use uuid::Uuid;
 
 /// Answers whether the database takes writes.
@@ -52,7 +52,18 @@ impl Expiry {
         }
     }
 
+    /// Whether a word on a hold that was looked at then still counts: whoever was frozen or cut off meanwhile must not
+    /// judge late what others have judged, and least of all bring a hold back that has ended.
+    fn is_still_due(&self, live: &Live, began: Instant) -> bool {
+        let now = self.view.state().and_then(|state| state.live_at(&live.place));
+        let is_same = now.is_some_and(|now| {
+            (now.epoch, now.expires_at_ms) == (live.epoch, live.expires_at_ms) && now.overdue.is_none()
+        });
+        is_same && self.view.trouble().is_none() && began.elapsed() <= limits::VERDICT
+    }
+
     async fn note(&self, live: Live) {
+        let began = Instant::now();
         let stays = match live.on_expiry {
             OnExpiry::Resume => None,
             OnExpiry::StayAndAlert => Some("it was placed to stay".to_owned()),
@@ -60,7 +71,9 @@ impl Expiry {
                 (!(self.healthy)().await).then(|| "the database does not take writes".to_owned())
             }
         };
-        let Some(expires_at_ms) = live.expires_at_ms else { return };
+        let Some(expires_at_ms) = live.expires_at_ms.filter(|_| self.is_still_due(&live, began)) else {
+            return;
+        };
         let instance = self.instance.clone();
         let passed = Passed { epoch: live.epoch, expires_at_ms, instance, reason: stays.clone() };
         let (place, scope) = (live.place.clone(), live.place.scope.clone());

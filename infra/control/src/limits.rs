@@ -26,6 +26,8 @@ pub const FIRST_POLL: Duration = Duration::from_millis(5);
 pub const READ_RETRY: Duration = Duration::from_millis(500);
 /// One poll of the tail.
 pub const TAIL_POLL: Duration = Duration::from_millis(100);
+/// Longer than this the three topics are never silent while anybody works: whoever hears nothing reads them anew.
+pub const TAIL_SILENCE: Duration = Duration::from_secs(15);
 /// Between two reports of an instance that has nothing new to say.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 /// A report that is older than this says nothing about now.
@@ -34,6 +36,8 @@ pub const REPORT_STALE: Duration = Duration::from_secs(6);
 pub const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two looks for holds whose time has passed.
 pub const EXPIRY_POLL: Duration = Duration::from_millis(500);
+/// From the look whether the database is healthy to the record of it: a later word is dropped.
+pub const VERDICT: Duration = Duration::from_secs(5);
 /// Operations that a process remembers.
 pub const MAX_OPERATIONS: usize = 1_000;
 /// Longest wait for an operation in one request.

@@ -22,6 +22,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 use tokio::sync::watch;
 
@@ -211,9 +212,18 @@ impl Reading {
         list.add_partition_offset(&names[2], 0, Offset::OffsetTail(limits::MAX_OPERATIONS as i64))?;
         consumer.assign(&list)?;
         let mut state = State::default();
-        let mut is_whole = false;
+        let (mut is_whole, mut heard) = (false, Instant::now());
         while !self.ended.load(Ordering::Relaxed) {
-            match consumer.poll(limits::TAIL_POLL) {
+            let polled = consumer.poll(limits::TAIL_POLL);
+            if matches!(polled, Some(Ok(_) | Err(KafkaError::PartitionEOF(_)))) {
+                heard = Instant::now();
+            } else if heard.elapsed() > limits::TAIL_SILENCE {
+                // Every process reports more often than that, this one too. Seen after a broker had been frozen several
+                // times: the client had its connections back and fetched no more.
+                tracing::warn!("control was silent for {:?}; reading it anew", limits::TAIL_SILENCE);
+                return Ok(());
+            }
+            match polled {
                 Some(Ok(message)) if message.topic() == names[0] => {
                     let key = String::from_utf8_lossy(message.key().unwrap_or_default());
                     state.apply(message.offset().unsigned_abs(), &key, message.payload());

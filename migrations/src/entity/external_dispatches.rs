@@ -179,18 +179,42 @@ pub async fn fail<C: ConnectionTrait>(db: &C, rows: &[Model]) -> Result<(), DbEr
 /// # Errors
 /// The database's own.
 pub async fn due<C: ConnectionTrait>(db: &C, partitions: &[i32], limit: u64) -> Result<Vec<Model>, DbErr> {
+    let is_due =
+        format!("state = {PENDING} AND next_attempt_at_ms <= {NOW_MS} AND lease_until_ms <= {NOW_MS}");
+    let mut due = Vec::new();
+    for ids in bulk::lookups(longest_due(db, partitions, limit, &is_due).await?) {
+        let sql = format!(
+            "SELECT * FROM external_dispatches WHERE order_id IN ({}) AND {is_due} FOR UPDATE SKIP LOCKED",
+            bulk::placeholders(ids.len()),
+        );
+        let values = ids.into_iter().map(Value::from);
+        let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+        due.extend(Entity::find().from_raw_sql(statement).all(db).await?);
+    }
+    due.sort_unstable_by_key(|row: &Model| (row.next_attempt_at_ms, row.order_id));
+    Ok(due)
+}
+
+/// Orders of which somebody is to be told. Each partition is looked at by itself, along the index: asked of all at once,
+/// MySQL sorts everything that is due, and locks it, which after an hour without the partner is all there is.
+async fn longest_due<C: ConnectionTrait>(
+    db: &C,
+    partitions: &[i32],
+    limit: u64,
+    is_due: &str,
+) -> Result<Vec<u64>, DbErr> {
     if partitions.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT * FROM external_dispatches WHERE state = {PENDING} AND partition_id IN ({}) \
-         AND next_attempt_at_ms <= {NOW_MS} AND lease_until_ms <= {NOW_MS} \
-         ORDER BY next_attempt_at_ms, order_id LIMIT {limit} FOR UPDATE SKIP LOCKED",
-        bulk::placeholders(partitions.len()),
+    let ends = format!("ORDER BY next_attempt_at_ms, order_id LIMIT {limit}");
+    let of_one = format!(
+        "(SELECT order_id, next_attempt_at_ms FROM external_dispatches WHERE partition_id = ? AND {is_due} {ends})"
     );
+    let of_each = vec![of_one; partitions.len()].join(" UNION ALL ");
+    let sql = format!("SELECT order_id FROM ({of_each}) AS due {ends}");
     let values = partitions.iter().map(|partition| Value::from(*partition));
-    let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-    Entity::find().from_raw_sql(statement).all(db).await
+    let rows = db.query_all_raw(Statement::from_sql_and_values(DbBackend::MySql, sql, values)).await?;
+    rows.iter().map(|row| row.try_get("", "order_id")).collect()
 }
 
 /// Leases dispatches for `lease_ms`.

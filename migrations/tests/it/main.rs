@@ -3,6 +3,7 @@
 mod balances;
 mod claims;
 mod coupons;
+mod dispatches;
 mod failures;
 mod orders;
 mod outbox;

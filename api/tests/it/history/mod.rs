@@ -103,9 +103,24 @@ impl World {
     }
 
     async fn flush(&self) {
+        redis::cmd("FLUSHALL").exec_async(&mut self.copies().await).await.unwrap();
+    }
+
+    /// Changes the copy of an order, which must be there.
+    async fn forge_copy(&self, order: u64, forge: impl FnOnce(&mut Value)) {
+        let mut copies = self.copies().await;
+        let pattern = format!("*:order:{order}");
+        let names: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut copies).await.unwrap();
+        assert_eq!(names.len(), 1, "{names:?}");
+        let text: String = redis::cmd("GET").arg(&names).query_async(&mut copies).await.unwrap();
+        let mut copy: Value = serde_json::from_str(&text).unwrap();
+        forge(&mut copy);
+        redis::cmd("SET").arg(&names).arg(copy.to_string()).exec_async(&mut copies).await.unwrap();
+    }
+
+    async fn copies(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.redis.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
     }
 
     async fn refuses_history(&self, path: &str) -> bool {

@@ -111,6 +111,36 @@ fn a_copy_of_an_open_order_is_never_shown_once_it_is_paid() {
 }
 
 #[test]
+fn a_copy_of_another_order_is_never_shown() {
+    run(async {
+        let mut world = World::start().await;
+        let (user, another, option) = (fresh_user(), fresh_user(), world.option().await);
+        let order = world.paid_order(user, option).await;
+        world.let_go(order).await;
+        let path = format!("/api/orders/{order}");
+        let shown = world.server.get(&path).expect(200).await.json();
+        // As it would be in a Redis that was filled from another log.
+        for (field, wrong) in [("user", another), ("id", order + 1), ("status", 2)] {
+            world.forge_copy(order, |copy| copy[field] = wrong.into()).await;
+            assert_eq!(world.server.get(&path).expect(200).await.json(), shown, "MySQL knows: {field}");
+        }
+        world.forge_copy(order, |copy| copy["user"] = another.into()).await;
+        world.mysql.kill().unwrap();
+        world.server.get(&path).refused(503, "HISTORY_UNAVAILABLE").await;
+        world.mysql.restart().unwrap();
+        until("it is back", async || world.name_in(order).await.is_some()).await;
+        // And as it would be in such a MySQL.
+        world.consumers.kill().unwrap();
+        world.flush().await;
+        world.sql(&format!("UPDATE orders SET user_id = {another} WHERE id = {order}"));
+        world.server.get(&path).refused(503, "HISTORY_UNAVAILABLE").await;
+        world.sql(&format!("UPDATE orders SET user_id = {user} WHERE id = {order}"));
+        assert_eq!(world.server.get(&path).expect(200).await.json(), shown);
+        world.stop().await;
+    });
+}
+
+#[test]
 fn tables_that_lost_orders_are_found_out() {
     run(async {
         let mut world = World::start().await;

@@ -3,6 +3,7 @@
 mod balances;
 mod catalogue;
 mod input;
+mod listing;
 mod orders;
 mod payments;
 mod secure;

@@ -29,7 +29,15 @@ fn a_payment_with_a_coupon_takes_the_discounted_total_from_the_balance() {
         let detail = &detail["orderDetail"];
         assert_eq!((&detail["status"], &detail["paidAmount"]), (&json!("PAID"), &json!(5_098)));
         assert_eq!(detail["paidAt"], paid["paidAt"]);
-        // The coupon is used up, under either of its names.
+        // The coupon is used up, under either of its names, and whoever looks at their coupons next sees it.
+        let of = async |status: &str| {
+            let path = format!("/api/users/{user}/coupons?status={status}");
+            pair.one.get(&path).expect(200).await.json()["data"].take()
+        };
+        assert_eq!(
+            (of("USED").await[0]["userCouponId"].take(), of("AVAILABLE").await),
+            (won["userCouponId"].clone(), json!([]))
+        );
         let second = pair.one.order(user, option, 1).await;
         for id in [won["userCouponId"].clone(), json!(coupon)] {
             pair.one.pay(second, &json!({"userId": user, "couponId": id})).refused(400, "C004").await;

@@ -24,6 +24,28 @@ fn nobody_orders_pays_or_reads_for_somebody_else() {
 }
 
 #[test]
+fn whoever_has_no_session_does_not_learn_which_orders_exist() {
+    run(async {
+        let server = &secure().await.one;
+        let (_, option) = listed(server, json!({"price": 0})).await;
+        let (user, cookie) = server.guest().await;
+        let place = server.post("/api/orders").cookie(&cookie).json(&order_of(user, option, 1));
+        let id = place.expect(201).await.json()["orderId"].as_u64().unwrap();
+        let absent = [id + 1_000_000, 0, 9_007_199_254_740_991, u64::MAX];
+        for order in [id].into_iter().chain(absent) {
+            let detail = || server.get(&format!("/api/orders/{order}"));
+            for anonymous in [detail(), detail().cookie("tidemark_session=x")] {
+                anonymous.refused(401, "UNAUTHENTICATED").await;
+            }
+        }
+        for order in absent {
+            server.get(&format!("/api/orders/{order}")).cookie(&cookie).refused(404, "O002").await;
+        }
+        server.get(&format!("/api/orders/{id}")).cookie(&cookie).expect(200).await;
+    });
+}
+
+#[test]
 fn stock_and_balances_are_changed_by_administrators_only() {
     run(async {
         let server = &secure().await.one;

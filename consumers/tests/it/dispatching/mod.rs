@@ -7,6 +7,7 @@ mod compacted;
 mod poison;
 mod redriving;
 mod refilling;
+mod resting;
 mod taking_over;
 
 use crate::{

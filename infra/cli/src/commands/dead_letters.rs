@@ -130,8 +130,7 @@ fn show(desk: &Desk, place: &Place) -> Result<(), Failure> {
         let is_time = name.ends_with("_ms") || name.ends_with("Ms");
         let at = value.as_i64().filter(|_| is_time).map(|at| moment::clock(at, answer.now_ms));
         let value = at.unwrap_or_else(|| if value.is_null() { "-".into() } else { plain(value) });
-        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let _ = writeln!(text, "{name:<18} {value}");
+        let _ = writeln!(text, "{name:<18} {}", screen::plain(&value));
     }
     if let Place::Record(..) = place {
         let letter: DeadLetter = answer.read()?;

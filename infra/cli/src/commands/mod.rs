@@ -5,6 +5,7 @@ mod cutover;
 mod database;
 mod dead_letters;
 mod extend;
+mod holds;
 mod operations;
 mod pause;
 mod picture;

@@ -1,9 +1,9 @@
 //! What `status` shows, drawn from answers alone. It must not call quiet what nobody has said for a while.
 
-use super::waiting::ranges;
+use super::{holds, waiting::ranges};
 use crate::{
-    answers::{Consumers, Group, Hold, Partition, Report},
-    limits, moment,
+    answers::{Consumers, Group, Partition, Report},
+    limits, moment, screen,
     table::Table,
 };
 use std::{collections::BTreeMap, fmt::Write};
@@ -13,15 +13,21 @@ use std::{collections::BTreeMap, fmt::Write};
 pub(super) struct Backlog {
     /// Dispatches that nobody tries any more, at most one page of them; or why that is not known.
     pub(super) failed_dispatches: Result<usize, String>,
-    /// Topics with dead letters, and how many of the newest are of each.
-    pub(super) dead_letters: BTreeMap<String, usize>,
+    /// Topics with dead letters, and how many of the newest are of each; or why that is not known.
+    pub(super) dead_letters: Result<BTreeMap<String, usize>, String>,
 }
 
-/// Draws everything.
-pub(super) fn paint(consumers: &Consumers, backlog: &Backlog, now_ms: i64, each: bool) -> String {
+/// Draws everything; the pools are drawn already.
+pub(super) fn paint(
+    consumers: &Consumers,
+    backlog: &Backlog,
+    pools: &str,
+    now_ms: i64,
+    each: bool,
+) -> String {
     let mut text = groups(consumers, now_ms, each).to_string();
     text.push('\n');
-    text.push_str(&holds(&consumers.holds, now_ms));
+    text.push_str(&holds::paint(&consumers.holds, now_ms));
     let unconfirmed = unconfirmed(consumers, now_ms);
     if !unconfirmed.is_empty() {
         let _ = write!(text, "\nNOT CONFIRMED\n{}\n", unconfirmed.join("\n"));
@@ -33,6 +39,9 @@ pub(super) fn paint(consumers: &Consumers, backlog: &Backlog, now_ms: i64, each:
     let instances = instances(consumers, now_ms);
     if !instances.is_empty() {
         let _ = write!(text, "\n{instances}");
+    }
+    if !pools.is_empty() {
+        let _ = write!(text, "\n{pools}");
     }
     for line in notes(consumers, backlog) {
         let _ = write!(text, "\n{line}");
@@ -124,35 +133,6 @@ fn silence(report: &Report, now_ms: i64) -> Option<String> {
     (age > limits::SILENT).then(|| moment::span(age))
 }
 
-fn holds(holds: &[Hold], now_ms: i64) -> String {
-    if holds.is_empty() {
-        return "nothing is held\n".into();
-    }
-    let mut table = Table::new(&["HOLDER", "SCOPE", "MODE", "SINCE", "UNTIL", "THEN", "BY", "WHY"]);
-    for hold in holds {
-        let until = hold.expires_at_ms.map(|at| {
-            let text = format!("{} ({})", moment::clock(at, now_ms), moment::relative(at, now_ms));
-            hold.overdue.as_ref().map_or_else(|| text.clone(), |why| format!("{text}, OVERDUE: {why}"))
-        });
-        let then = hold.expires_at_ms.map(|_| hold.on_expiry.replace('_', " "));
-        table.row([
-            hold.holder.clone(),
-            hold.scope.clone(),
-            hold.mode.clone(),
-            format!(
-                "{} ({})",
-                moment::clock(hold.created_at_ms, now_ms),
-                moment::relative(hold.created_at_ms.min(now_ms), now_ms)
-            ),
-            until.unwrap_or_else(|| "somebody resumes it".into()),
-            then.unwrap_or_default(),
-            hold.actor.clone(),
-            hold.reason.clone(),
-        ]);
-    }
-    table.to_string()
-}
-
 /// Listed members whose word on a hold is missing: they may still write.
 fn unconfirmed(consumers: &Consumers, now_ms: i64) -> Vec<String> {
     let mut found = Vec::new();
@@ -194,14 +174,16 @@ fn stopped(consumers: &Consumers) -> Vec<String> {
     for group in consumers.groups.values() {
         for row in group.partitions.iter().filter(|row| row.observed.as_deref() == Some("STOPPED")) {
             let Some(reason) = &row.reason else { continue };
-            let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            found.push(format!("  {}/{}: {reason}", group.topic, row.partition));
-            if let Some(offset) = row.committed {
+            found.push(format!("  {}/{}: {}", group.topic, row.partition, screen::plain(reason)));
+            let skip = row.skippable().map(|offset| {
                 let spot = format!("--topic {} --partition {} --offset {offset}", group.topic, row.partition);
-                found.push(format!(
-                    "    a record of somebody else's may be passed over: tidemark skip {spot} --reason ..."
-                ));
-            }
+                format!("a record of somebody else's may be passed over: tidemark skip {spot} --reason ...")
+            });
+            // Whoever passed over a sound record would lose it for ever.
+            let advice = skip.unwrap_or_else(|| {
+                "no case for `tidemark skip`: see docs/operations.md, \"A stopped partition\"".into()
+            });
+            found.push(format!("    {advice}"));
         }
     }
     found
@@ -258,10 +240,13 @@ fn notes(consumers: &Consumers, backlog: &Backlog) -> Vec<String> {
         }
         Err(why) => lines.push(format!("dispatches: not known ({why})")),
     }
-    for (topic, n) in &backlog.dead_letters {
-        lines.push(format!(
-            "dead letters of {topic}: {n} among the newest; `tidemark dead-letters list --topic {topic}`"
-        ));
+    match &backlog.dead_letters {
+        Ok(found) => lines.extend(found.iter().map(|(topic, n)| {
+            format!(
+                "dead letters of {topic}: {n} among the newest; `tidemark dead-letters list --topic {topic}`"
+            )
+        })),
+        Err(why) => lines.push(format!("dead letters: not known ({why})")),
     }
     for (key, why) in &consumers.unreadable {
         lines.push(format!("control holds {key:?}, which the asked process does not understand: {why}"));
@@ -303,8 +288,8 @@ mod tests {
 
     fn text(consumers: &Consumers, each: bool) -> String {
         let backlog =
-            Backlog { failed_dispatches: Ok(2), dead_letters: BTreeMap::from([("coupon".into(), 3)]) };
-        paint(consumers, &backlog, NOW, each)
+            Backlog { failed_dispatches: Ok(2), dead_letters: Ok(BTreeMap::from([("coupon".into(), 3)])) };
+        paint(consumers, &backlog, "PROCESS  POOL\n", NOW, each)
     }
 
     #[test]
@@ -344,9 +329,37 @@ mod tests {
     fn what_stopped_is_named_with_its_reason_and_what_to_press() {
         let mut row = row(3, "STOPPED");
         row["reason"] = json!("schema id 887 is not listed");
-        let drawn = text(&seen(&[row], &[report("one", 0, 8), report("two", 0, 8)]), false);
-        assert!(drawn.contains("STOPPED\n  coupon/3: schema id 887 is not listed"), "{drawn}");
-        assert!(drawn.contains("tidemark skip --topic coupon --partition 3 --offset 5 --reason"), "{drawn}");
+        for (unjudgeable, offset) in [(json!(true), 5), (json!(7), 7)] {
+            row["unjudgeable"] = unjudgeable;
+            let drawn = text(&seen(&[row.clone()], &[report("one", 0, 8), report("two", 0, 8)]), false);
+            assert!(drawn.contains("STOPPED\n  coupon/3: schema id 887 is not listed"), "{drawn}");
+            let skip = format!("tidemark skip --topic coupon --partition 3 --offset {offset} --reason");
+            assert!(drawn.contains(&skip), "{drawn}");
+        }
+    }
+
+    #[test]
+    fn a_sound_record_is_no_case_for_skip_whatever_stopped_there() {
+        let mut row = row(3, "STOPPED");
+        row["reason"] = json!("the tables are newer than this binary");
+        for unjudgeable in [None, Some(json!(null)), Some(json!(false))] {
+            row.as_object_mut().unwrap().extend(unjudgeable.map(|said| ("unjudgeable".into(), said)));
+            let drawn = text(&seen(&[row.clone()], &[report("one", 0, 8), report("two", 0, 8)]), false);
+            assert!(drawn.contains("STOPPED\n  coupon/3: the tables are newer"), "{drawn}");
+            assert!(drawn.contains("no case for `tidemark skip`: see docs/operations.md"), "{drawn}");
+            assert!(!drawn.contains("--offset"), "{drawn}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_not_taken_for_nothing() {
+        let (consumers, why) = (seen(&[row(0, "PAUSED")], &[]), "no answer".to_owned());
+        let backlog = Backlog { failed_dispatches: Err(why.clone()), dead_letters: Err(why) };
+        let drawn = paint(&consumers, &backlog, "pools of a: not known (no answer)\n", NOW, false);
+        for line in ["dispatches: not known (no answer)", "dead letters: not known (no answer)"] {
+            assert!(drawn.contains(&format!("\n{line}")), "{drawn}");
+        }
+        assert!(drawn.contains("\n\npools of a: not known (no answer)\n\ndispatches"), "{drawn}");
     }
 
     #[test]

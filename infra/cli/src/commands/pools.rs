@@ -3,28 +3,71 @@
 use super::database;
 use crate::{admin::Answer, answers::Pools, failure::Failure, moment, screen, settings::Desk, table::Table};
 use serde_json::{Value, json};
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
+
+/// What each process that was named says, or why it does not.
+pub(super) struct Look {
+    said: Vec<Answer>,
+    silent: Vec<(String, Failure)>,
+}
+
+/// Asks all of them.
+pub(super) fn look(desk: &Desk) -> Look {
+    let mut look = Look { said: Vec::new(), silent: Vec::new() };
+    for (url, answer) in desk.admin.get_from_each("/admin/pools") {
+        match answer {
+            Ok(answer) => look.said.push(answer),
+            Err(failure) => look.silent.push((url, failure)),
+        }
+    }
+    look
+}
+
+impl Look {
+    /// For programs: what was said.
+    pub(super) fn to_json(&self) -> Vec<Value> {
+        self.said.iter().map(|answer| json!({"url": answer.url, "said": answer.body})).collect()
+    }
+
+    /// Who did not say it, and why.
+    pub(super) fn not_known(&self) -> BTreeMap<&str, String> {
+        self.silent.iter().map(|(url, failure)| (url.as_str(), failure.in_a_line())).collect()
+    }
+
+    /// Beside other things: the connections, and who does not say.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        if !self.said.is_empty() {
+            text = match table(&self.said) {
+                Ok(table) => table.to_string(),
+                Err(failure) => format!("pools: not known ({})\n", failure.in_a_line()),
+            };
+        }
+        for (url, why) in self.not_known() {
+            let _ = writeln!(text, "pools of {url}: not known ({why})");
+        }
+        text
+    }
+}
 
 /// Does it.
 ///
 /// # Errors
 /// Somebody did not say.
 pub(crate) fn run(desk: &Desk) -> Result<(), Failure> {
-    let (mut said, mut away, mut refused) = (Vec::new(), Vec::new(), None);
-    for (url, answer) in desk.admin.get_from_each("/admin/pools") {
-        match answer {
-            Ok(answer) => said.push(answer),
-            Err(Failure::Nobody(why)) => away.extend(why),
-            Err(failure) => refused = Some(elsewhere(&url, &failure)),
+    let look = look(desk);
+    let (said, mut away, mut refused) = (&look.said, Vec::new(), None);
+    for (url, failure) in &look.silent {
+        match failure {
+            Failure::Nobody(why) => away.extend(why.iter().cloned()),
+            failure => refused = Some(elsewhere(url, failure)),
         }
     }
     if desk.json {
-        let all: Vec<Value> =
-            said.iter().map(|answer| json!({"url": answer.url, "said": answer.body})).collect();
-        screen::print_json(&all)?;
+        screen::print_json(&look.to_json())?;
     } else if !said.is_empty() {
         let database = database::look(desk).and_then(|answer| database::text(&answer));
-        screen::print(&format!("{}{}", picture(&said)?, database.unwrap_or_default()))?;
+        screen::print(&format!("{}{}", picture(said)?, database.unwrap_or_default()))?;
     }
     match (refused, away.is_empty()) {
         (Some(failure), _) => Err(failure),
@@ -41,7 +84,7 @@ fn elsewhere(url: &str, failure: &Failure) -> Failure {
     Failure::Failed { message: format!("{url}: {failure}"), next: failure.next().to_owned() }
 }
 
-fn picture(said: &[Answer]) -> Result<String, Failure> {
+fn table(said: &[Answer]) -> Result<Table, Failure> {
     let mut table = Table::new(&["PROCESS", "POOL", ">OPEN", ">IDLE", ">MIN", ">MAX", ">ACQUIRE TIMEOUT"]);
     for answer in said {
         for pool in answer.read::<Pools>()?.pools {
@@ -56,7 +99,11 @@ fn picture(said: &[Answer]) -> Result<String, Failure> {
             ]);
         }
     }
-    let mut text = table.to_string();
+    Ok(table)
+}
+
+fn picture(said: &[Answer]) -> Result<String, Failure> {
+    let mut text = table(said)?.to_string();
     // The same everywhere: it stands in `control`.
     let tunings = said.first().and_then(|answer| answer.body.get("tunings")).and_then(Value::as_object);
     for (key, tuning) in tunings.into_iter().flatten() {

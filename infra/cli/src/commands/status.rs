@@ -3,6 +3,7 @@
 use super::{
     database,
     picture::{self, Backlog},
+    pools,
 };
 use crate::{
     admin::Answer,
@@ -29,6 +30,7 @@ pub(crate) struct Args {
 struct Look {
     consumers: Answer,
     backlog: Backlog,
+    pools: pools::Look,
     database: Option<Answer>,
 }
 
@@ -65,42 +67,53 @@ fn paint(look: &Look, args: &Args) -> Result<String, Failure> {
     let consumers: Consumers = look.consumers.read()?;
     let who = format!("asked {}", look.consumers.url);
     let now = look.consumers.now_ms;
-    let picture = picture::paint(&consumers, &look.backlog, now, args.partitions);
+    let picture = picture::paint(&consumers, &look.backlog, &look.pools.text(), now, args.partitions);
     let database = look.database.as_ref().and_then(database::text).map(|text| format!("{text}\n"));
     Ok(format!("{picture}\n{}{who}", database.unwrap_or_default()))
 }
 
 fn look(desk: &Desk) -> Result<Look, Failure> {
     let consumers = desk.admin.get("/admin/consumers", limits::ASK)?;
-    Ok(Look { consumers, backlog: backlog(desk), database: database::look(desk) })
+    Ok(Look { consumers, backlog: backlog(desk), pools: pools::look(desk), database: database::look(desk) })
 }
 
 fn backlog(desk: &Desk) -> Backlog {
     let path = format!("/admin/dispatches?state=FAILED&limit={}", limits::DISPATCH_PAGE);
     let failed = desk.admin.get(&path, limits::ASK).and_then(|answer| answer.read::<Dispatches>());
-    let failed_dispatches = match failed {
-        Ok(failed) => Ok(failed.dispatches.len()),
-        Err(Failure::Refused { status: 404, .. }) => Err("no consumers process answered".to_owned()),
-        Err(failure) => Err(failure.to_string()),
-    };
     let path = format!("/admin/dead-letters?limit={}", limits::DEAD_LETTERS);
-    let mut dead_letters = BTreeMap::new();
-    if let Ok(found) = desk.admin.get(&path, limits::LETTERS).and_then(|answer| answer.read::<DeadLetters>())
-    {
+    let found = desk.admin.get(&path, limits::LETTERS).and_then(|answer| answer.read::<DeadLetters>());
+    let by_topic = |found: DeadLetters| {
+        let mut topics = BTreeMap::new();
         for letter in found.dead_letters {
-            *dead_letters.entry(letter.topic).or_insert(0) += 1;
+            *topics.entry(letter.topic).or_insert(0) += 1;
         }
+        topics
+    };
+    Backlog {
+        failed_dispatches: failed.map(|failed| failed.dispatches.len()).map_err(why),
+        dead_letters: found.map(by_topic).map_err(why),
     }
-    Backlog { failed_dispatches, dead_letters }
+}
+
+fn why(failure: Failure) -> String {
+    match failure {
+        Failure::Refused { status: 404, .. } => "no consumers process answered".to_owned(),
+        failure => failure.in_a_line(),
+    }
 }
 
 impl Look {
     fn to_json(&self) -> Value {
-        let failed = self.backlog.failed_dispatches.as_ref().ok();
+        let Backlog { failed_dispatches, dead_letters } = &self.backlog;
         json!({
-            "asked": self.consumers.url, "consumers": self.consumers.body, "failedDispatches": failed,
-            "deadLetters": self.backlog.dead_letters,
-            "database": self.database.as_ref().map(|answer| &answer.body),
+            "asked": self.consumers.url, "consumers": self.consumers.body,
+            "failedDispatches": failed_dispatches.as_ref().ok(), "deadLetters": dead_letters.as_ref().ok(),
+            "pools": self.pools.to_json(), "database": self.database.as_ref().map(|answer| &answer.body),
+            // Why something above is empty that may not be.
+            "notKnown": {
+                "failedDispatches": failed_dispatches.as_ref().err(), "deadLetters": dead_letters.as_ref().err(),
+                "pools": self.pools.not_known(),
+            },
         })
     }
 }

@@ -1,6 +1,9 @@
 //! Follows an operation to its end, and says how far it is meanwhile.
 
-use super::scope::Patience;
+use super::{
+    holds::{self, Replaced},
+    scope::Patience,
+};
 use crate::{
     admin::Answer,
     answers::{Operation, Progress, Standing},
@@ -42,18 +45,28 @@ pub(super) fn see_through(
     let Some(id) = accepted.body.get("operation").and_then(Value::as_str) else {
         return screen::print_json(&accepted.body);
     };
+    let replaced = holds::replaced(desk, accepted, id);
+    let add_to = |answer: &mut Value| {
+        if let Some(replaced) = &replaced {
+            replaced.add_to(answer);
+        }
+    };
+    let also = replaced.as_ref().map(Replaced::text).unwrap_or_default();
     if patience.no_wait {
         if desk.json {
-            return screen::print_json(&accepted.body);
+            let mut body = accepted.body.clone();
+            add_to(&mut body);
+            return screen::print_json(&body);
         }
         return screen::print(&format!(
-            "operation {id}: recorded; `tidemark operations {id}` says how far it is"
+            "operation {id}: recorded; `tidemark operations {id}` says how far it is\n{also}"
         ));
     }
     if !desk.json {
-        screen::print(&format!("operation {id}"))?;
+        screen::print(&format!("operation {id}\n{also}"))?;
     }
-    let progress = follow(desk, id, patience.timeout)?;
+    let mut progress = follow(desk, id, patience.timeout)?;
+    add_to(&mut progress.body);
     conclude(desk, &progress, Some(accepted.asked.elapsed()))?;
     verdict(&progress.read()?, id, patience.timeout, wanted)
 }
@@ -93,7 +106,7 @@ pub(super) fn follow(desk: &Desk, id: &str, timeout: Duration) -> Result<Answer,
             // The process that is asked now may not have read of it yet; or all are away for a moment.
             Err(failure) if !left.is_zero() && failure.is_passing() => {
                 if !desk.json {
-                    line.show(&format!("waiting: {}", failure.to_string().replace('\n', "")));
+                    line.show(&format!("waiting: {}", failure.in_a_line()));
                 }
                 thread::sleep(limits::RETRY);
             }
@@ -181,8 +194,7 @@ fn heading(operation: &Operation) -> String {
     let scopes = operation.scopes.join(" ");
     let why = if operation.reason.is_empty() { String::new() } else { format!(": {}", operation.reason) };
     let line = format!("{}{holder} {scopes} by {}{why}", operation.kind, operation.actor);
-    let plain: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("{plain}\n")
+    format!("{}\n", screen::plain(&line))
 }
 
 /// Whether it came to what was wanted.

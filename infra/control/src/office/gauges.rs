@@ -4,7 +4,11 @@ use super::{Office, now_ms};
 use crate::limits;
 use chassis::shutdown::CancellationToken;
 use metrics::{Unit, describe_gauge, gauge};
+use std::collections::BTreeSet;
 use tokio::time::{MissedTickBehavior, interval};
+
+/// Group, topic and partition.
+type Labels = [(&'static str, String); 3];
 
 /// 1 where somebody holds the partition.
 const DESIRED: &str = "tidemark_pause_desired";
@@ -33,17 +37,20 @@ impl Office {
         describe();
         let mut tick = interval(limits::GAUGE_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = BTreeSet::new();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = tick.tick() => self.measure(&instance).await,
+                _ = tick.tick() => self.measure(&instance, &mut told).await,
             }
         }
     }
 
-    async fn measure(&self, instance: &str) {
+    /// What is not known is not a number: a 0 would say that there is no lag. Nor is what another instance has now.
+    async fn measure(&self, instance: &str, told: &mut BTreeSet<Labels>) {
         let Some(wanted) = self.view.state() else { return };
         let reports = self.view.reports();
+        let mut now_told = BTreeSet::new();
         for (group, rows) in self.rows(&wanted, &reports).await {
             let Some((topic, _)) = self.groups.get(&group) else { continue };
             for row in rows.into_iter().filter(|row| row.instance.as_deref() == Some(instance)) {
@@ -55,15 +62,22 @@ impl Office {
                 let paused = row.observed == Some(crate::acks::Flow::Paused);
                 gauge!(DESIRED, &labels).set(if row.holders.is_empty() { 0.0 } else { 1.0 });
                 gauge!(OBSERVED, &labels).set(if paused { 1.0 } else { 0.0 });
-                gauge!(LAG, &labels).set(row.lag_records.unwrap_or(0) as f64);
-                gauge!(LAG_SECONDS, &labels).set(row.lag_seconds.unwrap_or(0.0));
-                gauge!(ETA, &labels).set(row.drain_eta_seconds.unwrap_or(0.0));
+                gauge!(LAG, &labels).set(row.lag_records.map_or(f64::NAN, |records| records as f64));
+                gauge!(LAG_SECONDS, &labels).set(row.lag_seconds.unwrap_or(f64::NAN));
+                gauge!(ETA, &labels).set(row.drain_eta_seconds.unwrap_or(f64::NAN));
                 if let (Some(headroom), Some(lag)) = (row.headroom_seconds, row.lag_seconds) {
                     gauge!(HEADROOM, &labels).set(headroom);
                     warn(&group, row.partition, lag / (headroom + lag));
                 }
+                now_told.insert(labels);
             }
         }
+        for gone in told.difference(&now_told) {
+            for name in [DESIRED, OBSERVED, LAG, LAG_SECONDS, ETA] {
+                gauge!(name, gone).set(f64::NAN);
+            }
+        }
+        *told = now_told;
         let live: Vec<_> = wanted.live().collect();
         let oldest = live.iter().map(|live| live.created_at_ms).min();
         gauge!(HOLDS).set(live.len() as f64);

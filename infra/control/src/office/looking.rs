@@ -37,6 +37,8 @@ pub(super) struct Row {
     pub(super) holders: Vec<&'static str>,
     pub(super) observed: Option<Flow>,
     pub(super) reason: Option<String>,
+    /// Offset of the record that nobody can judge, where one stopped it: an operator may have it passed over.
+    pub(super) unjudgeable: Option<u64>,
     pub(super) committed: Option<u64>,
     pub(super) end: Option<u64>,
     pub(super) lag_records: Option<u64>,
@@ -80,6 +82,10 @@ pub(super) async fn operation(
     let unknown = || {
         Refusal::unknown("UNKNOWN_OPERATION", format!("there is no operation {id:?}; see /admin/operations"))
     };
+    let behind = || {
+        let message = format!("what operation {id} came to is not known here yet: ask again");
+        Refusal::unavailable("CONTROL_UNAVAILABLE", message)
+    };
     let id: Uuid = id.parse().map_err(|_| unknown())?;
     let wait = match waiting.wait.as_deref().map(humantime::parse_duration) {
         None => Duration::ZERO,
@@ -104,7 +110,8 @@ pub(super) async fn operation(
         match answer {
             (true, answer, settled) if settled || left.is_zero() => return Ok(Json(flatten(answer))),
             (false, _, _) if left.is_zero() && found.is_none() => return Err(unknown()),
-            (_, answer, _) if left.is_zero() => return Ok(Json(flatten(answer))),
+            // Before that whatever could be said of it would be said of another state.
+            (false, ..) if left.is_zero() => return Err(behind()),
             _ => {}
         }
         // Reports wake this; members that leave do not.
@@ -198,6 +205,7 @@ impl Office {
                     holders: desired.holders.iter().map(|holder| holder.name()).collect(),
                     observed: at.as_ref().filter(|at| !is_stale(at.0)).map(|(_, at)| at.state),
                     reason: at.as_ref().and_then(|at| said(at, now)),
+                    unjudgeable: at.as_ref().and_then(|(_, at)| at.unjudgeable),
                     committed,
                     end,
                     lag_records: lag,

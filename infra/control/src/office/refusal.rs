@@ -1,12 +1,10 @@
 //! Answers that say no: a status, a code for programs, a sentence for people.
 
 use axum::{
-    Json,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
-use std::time::SystemTime;
+use chassis::refusal;
 
 /// See the module.
 #[derive(Debug)]
@@ -45,8 +43,6 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let timestamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let body = json!({"errorCode": self.code, "message": self.message, "timestamp": timestamp});
-        (self.status, Json(body)).into_response()
+        refusal::response(self.status, self.code, &self.message)
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Scope,
-    acks::Flow,
+    acks::{Flow, Reports},
     audit::{Kind, Operation},
     limits,
     records::{Key, PoolSettings, Skip, Spot, Target, Tuning, Value},
@@ -162,33 +162,13 @@ pub(super) async fn skip(State(office): State<Office>, sent: Body<SkipRequest>) 
     let Some((group, _)) = office.topics.iter().find(|(_, consumed)| **consumed == topic) else {
         return Err(Refusal::unknown("UNKNOWN_TOPIC", format!("nobody consumes {topic:?}")));
     };
-    // Whoever is past it has judged it already, and would never agree with the others again.
-    let reports = office.view.reports();
-    let mut stopped = Vec::new();
-    for report in reports.iter() {
-        let Some(at) = report.groups.get(group).and_then(|group| group.partitions.get(&partition)) else {
-            continue;
-        };
-        if at.state == Flow::Stopped {
-            stopped.push((report.instance.clone(), at.committed));
-        }
-    }
-    if !stopped.iter().any(|(_, at)| *at == Some(offset)) {
-        let there: Vec<String> =
-            stopped.iter().map(|(instance, at)| format!("{instance} at {at:?}")).collect();
-        let there = if there.is_empty() {
-            "nobody stopped there".to_owned()
-        } else {
-            format!("stopped are {}", there.join(", "))
-        };
-        return Err(Refusal::conflict(
-            "NOT_STOPPED_THERE",
-            format!(
-                "{topic}/{partition} did not stop at offset {offset}; {there}. Only a record that stops whoever meets it can be passed over"
-            ),
-        ));
-    }
     let now = now_ms();
+    not_stopped_at(&office.view.reports(), group, partition, offset, now).map_or(Ok(()), |there| {
+        let message = format!(
+            "{topic}/{partition} did not stop at a record at offset {offset} that nobody can judge; {there}. Only such a one can be passed over"
+        );
+        Err(Refusal::conflict("NOT_STOPPED_THERE", message))
+    })?;
     let skip = Skip { actor: actor.clone(), reason: reason.clone(), at_ms: now };
     let spot = Spot { topic: topic.clone(), partition, offset };
     let operation = Operation {
@@ -206,6 +186,21 @@ pub(super) async fn skip(State(office): State<Office>, sent: Body<SkipRequest>) 
     office
         .accept(vec![(Key::Skip(spot), Some(Value::Skip(skip)))], operation, json!({"state": "APPLYING"}))
         .await
+}
+
+/// Where, and of what, a partition stopped instead. Whoever is past a record has judged it already, and would never agree
+/// with the others again; and a record is not to blame for a table or a binary that is too new or too old for it.
+fn not_stopped_at(reports: &Reports, group: &str, partition: i32, offset: u64, now: i64) -> Option<String> {
+    let mut there = Vec::new();
+    for report in reports.live(now) {
+        let at = report.groups.get(group).and_then(|group| group.partitions.get(&partition));
+        let Some(at) = at.filter(|at| at.state == Flow::Stopped) else { continue };
+        if at.unjudgeable == Some(offset) {
+            return None;
+        }
+        there.push(format!("{} stopped {}", report.instance, at.reason.as_deref().unwrap_or_default()));
+    }
+    Some(if there.is_empty() { "nobody stopped there".to_owned() } else { there.join(", ") })
 }
 
 impl Office {

@@ -16,6 +16,9 @@ const SEEDS_OF_ALL: u64 = 2;
 /// Gives the chaos another seed.
 const SEED: &str = "TIDEMARK_CHAOS_SEED";
 
+/// Packages whose programs the drills start: a stale one would be drilled instead of what stands here.
+const PACKAGES: [&str; 3] = ["api", "consumers", "cli"];
+
 /// What to run, and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -167,8 +170,8 @@ struct Ended {
 /// Exit code 0 when everything passed.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     testing::running()?;
-    for program in ["api", "consumers"] {
-        cargo::build(program)?;
+    for package in PACKAGES {
+        cargo::build(package)?;
     }
     let all = args.drill == Drill::All;
     let drills = Drill::value_variants()

@@ -78,10 +78,9 @@ fn write_config(folder: &Path, options: &NginxOptions) -> Result<()> {
 
 fn render(options: &NginxOptions, folder: &Path, root: bool) -> String {
     let indent = |lines: Vec<String>| lines.join("\n    ");
-    let servers = options.upstream.iter().map(|port| {
-        // A process that refuses is left alone for a second, not for nginx's ten.
-        format!("server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;")
-    });
+    // A 503 is tried elsewhere, and is no reason to leave a process alone: it may be about one cart, one partition or one
+    // old order, and three of them would take all processes away from everybody. A dead one refuses within a millisecond.
+    let servers = options.upstream.iter().map(|port| format!("server 127.0.0.1:{port} max_fails=0;"));
     let listens = options.listen.iter().map(|port| format!("listen 127.0.0.1:{port} backlog=4096;"));
     // As root nginx would give its workers to `nobody`, who cannot reach a folder below /root.
     let user = if root { "user root;\n" } else { "" };

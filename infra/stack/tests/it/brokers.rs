@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Metadata version 4 without topics.
 const METADATA: &[u8] = &[0, 0, 0, 15, 0, 3, 0, 4, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0];
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 /// The first request to a Java program that has just started, on a busy machine.
 const COLD: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(300);

@@ -13,7 +13,9 @@ pub fn urls<'a>(processes: impl IntoIterator<Item = &'a Process>) -> String {
 
 /// Without arguments yet.
 pub fn tidemark(urls: &str, token: &str) -> Command {
-    let mut command = Command::new(process::binary("tidemark").expect("run `cargo build -p cli`"));
+    // The package is not called as its program is, so the hint of `binary` would lead nowhere.
+    let program = process::binary("tidemark").unwrap_or_else(|_| panic!("run `cargo build -p cli`"));
+    let mut command = Command::new(program);
     command.env("TIDEMARK_ADMIN_URL", urls).env("TIDEMARK_ADMIN_TOKEN", token);
     command
 }

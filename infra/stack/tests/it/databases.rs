@@ -4,7 +4,7 @@ use super::exchange;
 use stack::private;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(200);
 
 #[test]

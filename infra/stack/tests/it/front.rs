@@ -6,9 +6,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
-/// A server that answers every request with its name and the retry key it was sent.
+/// A path that no server can serve just now.
+const UNAVAILABLE: &str = "/unavailable";
+
+/// A server that answers every request with its name and the retry key it was sent, [`UNAVAILABLE`] with 503.
 fn server(name: &'static str) -> u16 {
     let lease = stack::ports::lease().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", lease.port())).unwrap();
@@ -22,7 +25,8 @@ fn server(name: &'static str) -> u16 {
                     let request = String::from_utf8_lossy(&buffer[..length]).to_lowercase();
                     let key = request.contains("x-retry-key: ");
                     let body = format!("{name} {key}");
-                    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                    let status = if request.contains(UNAVAILABLE) { "503 Unavailable" } else { "200 OK" };
+                    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                     if stream.write_all(answer.as_bytes()).is_err() {
                         return;
                     }
@@ -55,6 +59,18 @@ fn a_dead_server_is_skipped_also_for_posts_and_the_retry_key_is_sent() {
 }
 
 #[test]
+fn what_no_server_can_serve_takes_nothing_else_away() {
+    let nginx = private::nginx(vec![server("one"), server("two"), server("three")]).unwrap();
+    let url = nginx.url();
+    for _ in 0..10 {
+        let refused = http::get(&format!("{url}{UNAVAILABLE}")).unwrap();
+        assert_eq!((refused.status, refused.body.ends_with(" true")), (503, true), "{}", refused.body);
+        let said = post(nginx.launch().port, 10);
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    }
+}
+
+#[test]
 fn its_own_errors_have_the_shape_of_the_api() {
     let nginx = private::nginx(vec![unused_port()]).unwrap();
     let said = post(nginx.launch().port, 10);
@@ -66,6 +82,8 @@ fn its_own_errors_have_the_shape_of_the_api() {
         said.starts_with("HTTP/1.1 413") && said.contains(r#""errorCode":"PAYLOAD_TOO_LARGE""#),
         "{said}"
     );
+    let said = exchange(nginx.launch().port, b"GET / HTTP/1.1\r\n\r\n", SOON).unwrap();
+    assert!(said.starts_with("HTTP/1.1 400") && said.contains(r#""errorCode":"INVALID_REQUEST""#), "{said}");
 }
 
 #[test]

@@ -42,8 +42,12 @@ impl Operator {
     }
 
     fn says(&self, line: &str) -> Said {
+        self.runs(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    fn runs(&self, words: &[&str]) -> Said {
         let mut command = command_line::tidemark(&self.urls, self.token);
-        let output = command.args(line.split_whitespace()).args(["--actor", "a-test"]).output().unwrap();
+        let output = command.args(words).args(["--actor", "a-test"]).output().unwrap();
         Said {
             code: output.status.code().unwrap(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -114,6 +118,11 @@ fn an_operator_pauses_everybody_and_can_trust_each_answer() {
     let rows_of = &seen["consumers"]["groups"]["coupon-projection"]["partitions"];
     let lag: u64 = rows_of.as_array().unwrap().iter().filter_map(|row| row["lag_records"].as_u64()).sum();
     assert_eq!((lag, rows(&deployment)), (20, 0), "{seen:#}");
+    let silent = format!("http://127.0.0.1:{}", away.port());
+    assert!(status.contains("  writer/coupon-projection  "), "{status}");
+    assert!(status.contains(&format!("pools of {silent}: not known (")), "{status}");
+    assert_eq!(seen["pools"].as_array().unwrap().len(), 3, "{seen:#}");
+    assert!(seen["notKnown"]["pools"][&silent].is_string(), "{seen:#}");
 
     assert!(operator.does("extend --ttl 30m").contains("DONE: operator holds until "));
     operator.is_refused("resume --holder deploy", "409 NOT_HELD");
@@ -153,6 +162,68 @@ fn a_frozen_instance_is_named_and_its_pause_is_not_called_done() {
     operator.does("resume");
 }
 
+/// The number of the operation that a command was.
+fn operation(said: &str) -> String {
+    said.lines().next().unwrap().strip_prefix("operation ").unwrap().to_owned()
+}
+
+#[test]
+fn a_pause_that_replaces_another_one_says_what_that_was() {
+    let deployment = Deployment::on_the_stack("operators-replaced");
+    let consumers = deployment.consumers();
+    let operator = Operator::of(&[&consumers]);
+    wait_until("it reports", SOON, || operator.does("status").contains("  ok\n"));
+    let first = operator.does("pause --topic coupon --mode release --ttl 45m --reason the-first");
+    assert!(!first.contains("REPLACES"), "{first}");
+    let first = operation(&first);
+    let second = operator.does("pause --topic coupon --reason the-second");
+    let head = format!("REPLACES the hold of operation {first}\n  operator/topic:coupon: release until ");
+    assert!(second.contains(&head) && second.contains("), by a-test: the-first\n"), "{second}");
+    let replaced = operator.does(&format!("operations {first}"));
+    assert!(replaced.contains("\nREPLACED"), "{replaced}");
+
+    let third = operator.reads("pause --topic coupon --mode hold --reason the-third");
+    assert_eq!(third["replaces"][0], operation(&second), "{third:#}");
+    let before = &third["replaced"][0];
+    assert_eq!((&before["mode"], &before["reason"]), (&"drain".into(), &"the-second".into()), "{third:#}");
+    assert!(before["expires_at_ms"].is_null() && third["state"] == "PAUSED", "{third:#}");
+    let fourth = operator.reads("pause --topic coupon --reason the-fourth --no-wait");
+    assert_eq!(fourth["replaced"][0]["mode"], "hold", "{fourth:#}");
+    let elsewhere = operator.reads("pause --topic order --reason another");
+    assert_eq!(elsewhere["replaced"], Value::Array(Vec::new()), "{elsewhere:#}");
+    operator.does("resume");
+}
+
+#[test]
+fn a_cutover_ends_no_hold_that_was_placed_by_hand() {
+    let deployment = Deployment::on_the_stack("operators-by-hand");
+    let consumers = deployment.consumers();
+    let operator = Operator::of(&[&consumers]);
+    wait_until("it reports", SOON, || operator.does("status").contains("  ok\n"));
+    let held = || operator.reads("status")["consumers"]["holds"].as_array().unwrap().clone();
+    operator.does("pause --group signup-projection --holder cutover --reason another-scope");
+    operator.does("pause --all --mode release --holder cutover --reason mending");
+    let here = operator.reads("status")["database"]["address"].as_str().unwrap().to_owned();
+    for to in [here.as_str(), "mysql://127.0.0.1:1/a_typo"] {
+        let said = operator.says(&format!("cutover --to {to} --reason r --no-audit"));
+        assert_eq!(said.code, REFUSED, "{said:?}");
+        assert!(said.err.contains("a-test holds everything by hand"), "{said:?}");
+        assert!(said.err.contains("\"mending\"\nnext: "), "{said:?}");
+        assert_eq!(held().len(), 2, "{said:?}");
+    }
+
+    // As one leaves it that died after the switch.
+    let reason = format!("to {here}: a drill");
+    let said =
+        operator.runs(&["pause", "--all", "--mode", "release", "--holder", "cutover", "--reason", &reason]);
+    assert_eq!(said.code, DONE, "{said:?}");
+    let said = operator.does(&format!("cutover --to {here} --reason r --no-audit"));
+    assert!(said.contains("DONE: it runs on "), "{said}");
+    let left = held();
+    assert!(left.len() == 1 && left[0]["scope"] == "group:signup-projection", "{left:?}");
+    operator.does("resume --holder cutover");
+}
+
 #[test]
 fn dead_letters_are_listed_and_a_foreign_record_is_passed_over_by_everybody() {
     let deployment = Deployment::on_the_stack("operators-letters");
@@ -164,6 +235,8 @@ fn dead_letters_are_listed_and_a_foreign_record_is_passed_over_by_everybody() {
     let stopped = || Some(operator.does("status")).filter(|status| status.contains("STOPPED\n"));
     let status = wait_for("the partition stops", SOON, stopped);
     assert!(status.contains(&format!("coupon/0: at offset {offset}: schema id 999")), "{status}");
+    let advice = format!("tidemark skip --topic coupon --partition 0 --offset {offset} --reason");
+    assert!(status.contains(&advice), "{status}");
     let place = format!("coupon/0/{garbage}");
     assert!(operator.does("dead-letters list").contains(&place));
     let shown = operator.does(&format!("dead-letters show {place}"));

@@ -3,15 +3,12 @@
 
 use super::{
     address::same,
-    decide::{self, Trouble},
+    decide::{self, LET_GO, Trouble},
     journey::{Held, Journey},
     record::{Ended, Outcome},
 };
 use crate::{failure::Failure, limits};
 use std::fmt::Write;
-
-/// Frees what a cutover holds.
-const BY_HAND: &str = "`tidemark resume --holder cutover`";
 
 impl Journey<'_> {
     /// Of a failure before the target counted.
@@ -67,7 +64,7 @@ impl Journey<'_> {
                         self.what_is_held()
                     ),
                     next: format!(
-                        "{BY_HAND} as soon as a process answers; `tidemark status` shows what is held"
+                        "{LET_GO} as soon as a process answers; `tidemark status` shows what is held"
                     ),
                 },
             ),
@@ -125,20 +122,24 @@ impl Journey<'_> {
 
     fn after_stuck(&self, is_going_back: bool) -> String {
         let mut next = "`tidemark status` shows what does not flow, and why".to_owned();
-        let is_there = self.database().is_ok_and(|database| same(&database.address, self.to()));
-        let has_way_back = self.start.from.is_some() && !self.args.old_is_gone;
-        // The hold names the way back, so that `--back` goes on with it, whoever runs it.
-        let is_on_its_way = is_going_back && self.held == Held::Ours;
-        next.push_str(match (is_there, is_on_its_way) {
-            (true, true) => "; `tidemark cutover --back --reason ...` goes on with going back",
-            (true, false) if has_way_back => {
-                "; the same command again goes on from there, `tidemark cutover --back --reason ...` goes back"
-            }
-            (true, false) => "; the same command again goes on from there",
-            (false, _) => "",
+        let seen = self.database_now().ok().filter(|(database, _)| same(&database.address, self.to()));
+        let from = self.start.from.as_ref().filter(|_| !self.args.old_is_gone);
+        // After its time nobody is sent back without naming where.
+        let back = seen.as_ref().zip(from).map(|((database, now_ms), from)| {
+            let which =
+                if decide::is_over(database, *now_ms) { format!("--to {from}") } else { "--back".to_owned() };
+            format!("`tidemark cutover {which} --reason ...`")
         });
+        // The hold names the way back, so that it is gone on with, whoever runs it.
+        let is_on_its_way = is_going_back && self.held == Held::Ours;
+        let _ = match (seen.is_some(), back) {
+            (_, Some(back)) if is_on_its_way => write!(next, "; {back} goes on with going back"),
+            (_, Some(back)) => write!(next, "; the same command again goes on from there, {back} goes back"),
+            (true, None) => write!(next, "; the same command again goes on from there"),
+            (false, None) => Ok(()),
+        };
         if self.held == Held::Ours {
-            let _ = write!(next, "; {BY_HAND} only takes the hold back");
+            let _ = write!(next, "; {LET_GO} only takes the hold back");
         }
         next
     }

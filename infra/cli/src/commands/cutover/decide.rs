@@ -8,6 +8,9 @@ use crate::{
 };
 use std::time::Duration;
 
+/// Frees what a cutover holds, and nothing else of that holder.
+pub(super) const LET_GO: &str = "`tidemark resume --holder cutover --all`";
+
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
@@ -66,17 +69,28 @@ pub(super) fn aim(reason: &str) -> Option<(&str, bool)> {
     to.starts_with("mysql://").then_some((to, rest.is_some()))
 }
 
+/// Whether a hold of `cutover` was placed by a cutover between these servers: anybody may hold under that name.
+pub(super) fn is_ours(hold: &Hold, start: &Start) -> bool {
+    let is_one = |to: &str| same(to, &start.to) || start.from.as_deref().is_some_and(|from| same(to, from));
+    aim(&hold.reason).is_some_and(|(to, _)| is_one(to))
+}
+
 /// Where to begin.
 ///
 /// # Errors
-/// Another cutover is under way; there is no way back.
+/// Somebody holds it by hand, another cutover is under way, or there is no way back.
 pub(super) fn start(goal: &Goal, seen: &Seen) -> Result<Start, Failure> {
     let at = &seen.database.address;
-    let held = seen.hold.as_ref().and_then(|hold| aim(&hold.reason));
+    let held = match &seen.hold {
+        Some(hold) => Some(aim(&hold.reason).ok_or_else(|| of_others(hold, seen.now_ms))?),
+        None => None,
+    };
     let went_back = seen.switched_for.as_deref().and_then(aim).is_some_and(|(_, is_back)| is_back);
     let (to, is_back) = match (goal, held) {
         (Goal::To(to), _) => (to.clone(), false),
-        (Goal::Back, Some((to, true))) => (to.to_owned(), true),
+        (Goal::Back, Some((to, true))) if same(to, at) || !is_over(&seen.database, seen.now_ms) => {
+            (to.to_owned(), true)
+        }
         // Run again, it must not go forth again.
         (Goal::Back, _) if went_back => (at.clone(), true),
         (Goal::Back, _) => (way_back(seen)?, true),
@@ -84,7 +98,7 @@ pub(super) fn start(goal: &Goal, seen: &Seen) -> Result<Start, Failure> {
     if let (Some(hold), Some((other, _))) = (&seen.hold, held) {
         let leaves_what_is_done = *goal == Goal::Back && same(other, at);
         if !same(other, &to) && !leaves_what_is_done {
-            return Err(under_way(hold, other));
+            return Err(of_others(hold, seen.now_ms));
         }
     }
     let stage = match (same(at, &to), &seen.hold) {
@@ -96,31 +110,51 @@ pub(super) fn start(goal: &Goal, seen: &Seen) -> Result<Start, Failure> {
     Ok(Start { at: stage, from, to, is_back })
 }
 
+/// Whether the time is over for which the server before was to be kept: nobody knows what became of it since.
+pub(super) fn is_over(database: &Database, now_ms: i64) -> bool {
+    database.way_back_until_ms.is_some_and(|until| until <= now_ms)
+}
+
 fn way_back(seen: &Seen) -> Result<String, Failure> {
     let Database { address, previous, way_back_until_ms, .. } = &seen.database;
-    let next = "`tidemark cutover --to mysql://...` goes wherever you name; what a server lacks is filled from the log";
+    let filled = "what a server lacks is filled from the log";
     match (previous, way_back_until_ms) {
-        (Some(previous), Some(until)) if *until > seen.now_ms => Ok(previous.clone()),
+        (Some(previous), Some(_)) if !is_over(&seen.database, seen.now_ms) => Ok(previous.clone()),
         (Some(previous), Some(until)) => {
             let (at, ago) = (moment::clock(*until, seen.now_ms), moment::relative(*until, seen.now_ms));
             Err(Failure::failed(
                 format!("the way back to {previous} was open until {at} ({ago}); it runs on {address}"),
-                next,
+                format!(
+                    "if that server is still there, `tidemark cutover --to {previous} --reason ...`; {filled}"
+                ),
             ))
         }
         _ => Err(Failure::failed(
             format!("there is no way back: it runs on {address}, and `control` names none before"),
-            next,
+            format!("`tidemark cutover --to mysql://...` goes wherever you name; {filled}"),
         )),
     }
 }
 
-fn under_way(hold: &Hold, other: &str) -> Failure {
+/// Of a hold that this cutover must not end. One that no cutover placed may keep everybody off a server under repair.
+pub(super) fn of_others(hold: &Hold, now_ms: i64) -> Failure {
+    let Hold { actor, reason, created_at_ms, .. } = hold;
+    if let Some((other, _)) = aim(reason) {
+        return Failure::failed(
+            format!("{actor} holds everything for a cutover of another kind: {reason:?}"),
+            format!(
+                "finish that one (`tidemark cutover --to {other}`, or --back where it was on its way back), or give it up: \
+                 {LET_GO}"
+            ),
+        );
+    }
+    let (at, ago) =
+        (moment::clock(*created_at_ms, now_ms), moment::relative((*created_at_ms).min(now_ms), now_ms));
     Failure::failed(
-        format!("{} holds everything for a cutover of another kind: {:?}", hold.actor, hold.reason),
+        format!("{actor} holds everything by hand under the name of cutover, since {at} ({ago}): {reason:?}"),
         format!(
-            "finish that one (`tidemark cutover --to {other}`, or --back where it was on its way back), or give it up: \
-             `tidemark resume --holder cutover`"
+            "ask whoever that is. To move while it rests, `tidemark pause --all --mode release --reason ...` holds it as \
+             operator too; then {LET_GO}, and this command again"
         ),
     )
 }
@@ -218,7 +252,7 @@ pub(super) fn released(asked: Result<Sessions, Failure>, old_is_gone: bool) -> T
         Err(failure) if failure.is("DATABASE_UNAVAILABLE") && old_is_gone => {
             Turn::Go("the old server does not answer, and is taken for gone (--old-is-gone)".into())
         }
-        Err(failure) if failure.is_passing() => Turn::Wait(failure.to_string().replace('\n', "")),
+        Err(failure) if failure.is_passing() => Turn::Wait(failure.in_a_line()),
         Err(failure) => Turn::Stop(failure),
     }
 }
@@ -228,7 +262,7 @@ pub(super) fn ready(asked: Result<Check, Failure>, is_last_look: bool, old_is_go
     let check = match asked {
         Ok(check) => check,
         Err(failure) if failure.is_passing() && !is_last_look => {
-            return Turn::Wait(failure.to_string().replace('\n', ""));
+            return Turn::Wait(failure.in_a_line());
         }
         Err(failure) => return Turn::Stop(failure),
     };

@@ -49,8 +49,31 @@ fn it_goes_on_where_it_was() {
     assert_eq!(start(&to, &switched).unwrap().from.as_deref(), Some(OLD));
     let resumed = seen(NEW, Some(OLD), 1, None, None);
     assert_eq!(begins(&to, &resumed).0, Stage::Readers);
-    // Held by hand: it says nothing of a target.
-    assert_eq!(begins(&to, &seen(OLD, None, 0, Some("by hand"), None)).0, Stage::Check);
+}
+
+#[test]
+fn a_hold_that_was_placed_by_hand_is_nobodys_cutover() {
+    let held = |at, reason| seen(at, Some(OLD), 1, Some(reason), None);
+    for goal in [Goal::To(NEW.into()), Goal::To(OLD.into()), Goal::Back] {
+        for at in [NEW, OLD] {
+            let refused = start(&goal, &held(at, "MySQL is being mended")).unwrap_err();
+            assert!(
+                refused.to_string().contains("anna holds everything by hand"),
+                "{goal:?} {at}: {refused}"
+            );
+            assert!(refused.next().contains("`tidemark resume --holder cutover --all`"), "{refused:?}");
+        }
+    }
+    let begun = start(&Goal::To(NEW.into()), &seen(OLD, None, 0, None, None)).unwrap();
+    let cases = [
+        ("to mysql://NEW/t: another run of it", true),
+        ("back to mysql://old:3306/t: it did not flow", true),
+        ("MySQL is being mended", false),
+        ("to mysql://third:1/t: hers", false),
+    ];
+    for (reason, ours) in cases {
+        assert_eq!(is_ours(&held(OLD, reason).hold.unwrap(), &begun), ours, "{reason}");
+    }
 }
 
 #[test]
@@ -59,6 +82,7 @@ fn the_way_back_is_gone_once_and_only_while_it_is_open() {
     assert_eq!(begins(&Goal::Back, &open), (Stage::Check, OLD.into(), true));
     let closed = start(&Goal::Back, &seen(NEW, Some(OLD), -1, None, None)).unwrap_err();
     assert!(closed.to_string().contains("was open until") && closed.exit() == 1, "{closed}");
+    assert!(closed.next().contains(&format!("`tidemark cutover --to {OLD} --reason")), "{closed:?}");
     assert!(
         start(&Goal::Back, &seen(NEW, None, 1, None, None)).unwrap_err().to_string().contains("no way back")
     );
@@ -68,6 +92,10 @@ fn the_way_back_is_gone_once_and_only_while_it_is_open() {
         begins(&Goal::Back, &seen(NEW, Some(OLD), 1, Some(back), None)),
         (Stage::Check, OLD.into(), true)
     );
+    // Nor does it go back after that time, whatever is held for it: whoever wants that names the server.
+    let late = seen(NEW, Some(OLD), -1, Some(back), None);
+    assert!(start(&Goal::Back, &late).unwrap_err().to_string().contains("was open until"));
+    assert_eq!(begins(&Goal::To(OLD.into()), &late).0, Stage::Check);
     let switched = seen(OLD, Some(NEW), 1, Some(back), Some(back));
     assert_eq!(begins(&Goal::Back, &switched), (Stage::Resume, OLD.into(), true));
     assert_eq!(

@@ -95,7 +95,7 @@ impl Journey<'_> {
                     others if others.is_empty() => return Ok("every process says that it uses it".into()),
                     others => others.join("; "),
                 },
-                Err(failure) if failure.is_passing() => failure.to_string().replace('\n', ""),
+                Err(failure) if failure.is_passing() => failure.in_a_line(),
                 Err(failure) => return Err(failure),
             };
             if left.is_zero() {
@@ -145,12 +145,7 @@ impl Journey<'_> {
         if self.args.old_is_gone {
             return "the server before is taken for gone, so keep this one".into();
         }
-        match self
-            .desk
-            .admin
-            .get("/admin/database", limits::ASK)
-            .and_then(|answer| Ok((answer.read()?, answer.now_ms)))
-        {
+        match self.database_now() {
             Ok((database, now_ms)) => super::report::way_back(&database, self.start.is_back, now_ms),
             Err(_) => "`tidemark status` shows whether the way back is open".into(),
         }

@@ -3,12 +3,12 @@
 
 use super::{
     Args,
-    decide::{Start, purpose},
+    decide::{self, Start, purpose},
     record::Record,
 };
 use crate::{
     admin::Answer,
-    answers::{Check, Database, Operations, Progress},
+    answers::{Check, Consumers, Database, Operations, Progress},
     failure::Failure,
     limits,
     settings::Desk,
@@ -64,11 +64,19 @@ impl Journey<'_> {
 
     /// Which server counts.
     pub(super) fn database(&self) -> Result<Database, Failure> {
-        self.desk.admin.get("/admin/database", limits::ASK)?.read()
+        self.database_now().map(|(database, _)| database)
+    }
+
+    /// The same, with the time at the process that was asked.
+    pub(super) fn database_now(&self) -> Result<(Database, i64), Failure> {
+        let answer = self.desk.admin.get("/admin/database", limits::ASK)?;
+        Ok((answer.read()?, answer.now_ms))
     }
 
     /// Has everything rest and let go of the server; the operation.
     pub(super) fn hold(&mut self, purpose: &str) -> Result<String, Failure> {
+        // A new one replaces the one before, and would end it later.
+        self.leave_to_others()?;
         let body = json!({
             "scope": {"all": true}, "holder": "cutover", "mode": "release", "ttl": self.args.ttl,
             "on_expiry": "resume_if_database_healthy", "reason": purpose, "actor": self.desk.actor,
@@ -78,10 +86,12 @@ impl Journey<'_> {
         operation(&accepted)
     }
 
-    /// Takes the hold back; the operation that let go, whosever that was.
+    /// Takes the hold back, and no other one of that holder; the operation that let go, whosever that was.
     pub(super) fn let_go(&mut self, purpose: &str) -> Result<String, Failure> {
+        self.leave_to_others()?;
         let body = json!({
-            "holder": "cutover", "ramp": self.args.ramp.to_json(), "reason": purpose, "actor": self.desk.actor,
+            "scope": {"all": true}, "holder": "cutover", "ramp": self.args.ramp.to_json(), "reason": purpose,
+            "actor": self.desk.actor,
         });
         let let_go = match self.insist("/admin/consumers/resume", &body) {
             // Its time has passed, or the request before was taken after all.
@@ -92,11 +102,25 @@ impl Journey<'_> {
         Ok(let_go)
     }
 
-    /// The newest operation that ended a hold of a cutover.
+    /// Whoever has placed the hold anew meanwhile knows why: it stays. Where nobody says who, it is taken for ours.
+    fn leave_to_others(&mut self) -> Result<(), Failure> {
+        let Ok(answer) = self.desk.admin.get("/admin/consumers", limits::ASK) else { return Ok(()) };
+        match answer.read::<Consumers>().ok().and_then(Consumers::cutover) {
+            Some(hold) if !decide::is_ours(&hold, &self.start) => {
+                self.held = Held::Theirs;
+                Err(decide::of_others(&hold, answer.now_ms))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest operation that ended a hold of a cutover over everything.
     fn newest_end(&self, otherwise: Failure) -> Result<String, Failure> {
         let all: Operations = self.desk.admin.get("/admin/operations?limit=100", limits::ASK)?.read()?;
         let mut ends = all.operations.into_iter().filter(|operation| {
-            operation.holder.as_deref() == Some("cutover") && matches!(&*operation.kind, "resume" | "expire")
+            operation.holder.as_deref() == Some("cutover")
+                && matches!(&*operation.kind, "resume" | "expire")
+                && operation.scopes.iter().any(|scope| scope == "all")
         });
         ends.next().map(|operation| operation.id).ok_or(otherwise)
     }

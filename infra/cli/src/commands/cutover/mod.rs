@@ -95,6 +95,7 @@ pub(crate) fn run(desk: &Desk, args: &Args) -> Result<(), Failure> {
     if args.check {
         return check_only(desk, args, &start.to);
     }
+    // One that no cutover placed was refused.
     let held = if seen.hold.is_some() { Held::Ours } else { Held::No };
     let mut journey = Journey { desk, args, start, record: Record::new(desk.json), held };
     let came_to = journey.travel(seen.database.operation);
@@ -105,14 +106,12 @@ fn look(desk: &Desk) -> Result<Seen, Failure> {
     let answer = desk.admin.get("/admin/database", limits::ASK)?;
     let database: Database = answer.read()?;
     let consumers: Consumers = desk.admin.get("/admin/consumers", limits::ASK)?.read()?;
-    let is_it = |hold: &crate::answers::Hold| hold.holder == "cutover" && hold.scope == "all";
     // Forgotten after many others: then it is long ago.
     let switched_for = database.operation.as_ref().and_then(|id| {
         let asked = desk.admin.get(&format!("/admin/operations/{id}"), limits::ASK);
         asked.and_then(|answer| answer.read::<Progress>()).ok()?.operation.map(|operation| operation.reason)
     });
-    let hold = consumers.holds.into_iter().find(is_it);
-    Ok(Seen { database, switched_for, hold, now_ms: answer.now_ms })
+    Ok(Seen { database, switched_for, hold: consumers.cutover(), now_ms: answer.now_ms })
 }
 
 fn check_only(desk: &Desk, args: &Args, to: &str) -> Result<(), Failure> {

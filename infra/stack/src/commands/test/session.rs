@@ -168,6 +168,7 @@ impl Session {
         }
         if !load.counted {
             variables.insert("K6_ADMIN_URL".into(), system.api_admins().first().cloned().unwrap_or_default());
+            variables.insert("K6_CONSUMERS_ADMIN_URL".into(), system.consumers_admin());
             variables.insert("K6_ADMIN_TOKEN".into(), system.token());
             variables.insert("K6_PLATFORM_KEY".into(), system.platform_key());
         }

@@ -92,6 +92,7 @@ pub(super) const STEPS: &[Step] = &[
     step("balance", load("lock.balance-charge.script.js", None)),
     step("top", load("cache.get-top-products.script.js", None)),
     step("plan", load("coupon-order.plan.js", None)),
+    step("campaign", load("04_spike.js", None)),
     step("counters", Work::Counters),
     step("partner", Work::Partner),
     step("audit", Work::Audit),

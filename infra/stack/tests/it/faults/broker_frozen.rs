@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const FROZEN: Duration = Duration::from_secs(10);
 /// From its return until requests are won again, by itself. Seen: 2 to 7 s, most of it the broker's own: it was fenced
 /// meanwhile and has to register again. The bound tells "by itself" from "never", on a loaded machine too.
-const RECOVERY: Duration = Duration::from_secs(30);
+const RECOVERY: Duration = Duration::from_secs(90);
 /// What the API may grow by meanwhile, in KiB.
 const GROWTH_KIB: u64 = 64 * 1024;
 const THREADS: u64 = 24;

@@ -6,7 +6,7 @@ use stack::process::Process;
 use std::time::{Duration, Instant};
 
 /// Longer than the API's own deadline, so that it is the API that gives up.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came back.
 #[derive(Debug, Clone)]

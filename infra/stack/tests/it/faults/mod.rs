@@ -30,8 +30,9 @@ use std::time::{Duration, Instant};
 
 /// Pause between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long anything may take that is not an outage itself.
-pub const SOON: Duration = Duration::from_secs(30);
+/// How long anything may take that is not an outage itself. It tells "by itself" from "never", also where other programs
+/// have the processors: waits for less failed at a load of 28.
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// Looks until there is something; fails the test when there is nothing in time.
 pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {

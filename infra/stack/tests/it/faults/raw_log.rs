@@ -11,7 +11,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 
 /// One call to the brokers.
-const CALL: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 fn config(kafka: &str) -> ClientConfig {
