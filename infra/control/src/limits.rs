@@ -40,6 +40,9 @@ pub const EXPIRY_POLL: Duration = Duration::from_millis(500);
 pub const VERDICT: Duration = Duration::from_secs(5);
 /// Operations that a process remembers.
 pub const MAX_OPERATIONS: usize = 1_000;
+/// What is in `control` is known everywhere within moments; whoever asks for an operation waits at least so long for that,
+/// however short a wait was asked for.
+pub const KNOWN_HERE: Duration = Duration::from_secs(5);
 /// Longest wait for an operation in one request.
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Between two looks at an operation that is waited for.

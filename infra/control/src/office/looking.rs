@@ -93,6 +93,7 @@ pub(super) async fn operation(
         Some(Err(error)) => return Err(bad(format!("wait: {error}; write it as in 30s"))),
     };
     let deadline = Instant::now() + wait;
+    let known_by = deadline.max(Instant::now() + limits::KNOWN_HERE);
     let mut changes = office.view.changes();
     loop {
         changes.mark_unchanged();
@@ -111,11 +112,12 @@ pub(super) async fn operation(
             (true, answer, settled) if settled || left.is_zero() => return Ok(Json(flatten(answer))),
             (false, _, _) if left.is_zero() && found.is_none() => return Err(unknown()),
             // Before that whatever could be said of it would be said of another state.
-            (false, ..) if left.is_zero() => return Err(behind()),
+            (false, ..) if Instant::now() >= known_by => return Err(behind()),
             _ => {}
         }
         // Reports wake this; members that leave do not.
-        let _ = tokio::time::timeout(left.min(limits::WAIT_POLL), changes.changed()).await;
+        let pause = if left.is_zero() { limits::WAIT_POLL } else { left.min(limits::WAIT_POLL) };
+        let _ = tokio::time::timeout(pause, changes.changed()).await;
     }
 }
 
