@@ -21,6 +21,7 @@ use crate::{
     session::Sessions,
     store::Store,
     ticker,
+    waits::Waits,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -129,7 +130,7 @@ impl App {
         metrics: Option<PrometheusHandle>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let (secrets, max_in_flight) = (config.secrets()?, config.in_flight()?);
+        let (secrets, max_in_flight, waits) = (config.secrets()?, config.in_flight()?, config.waits()?);
         let partitions = ingress::partitions(&config.topic_prefix);
         let (foundation, start) = {
             let (config, secrets, partitions) = (config.clone(), secrets.clone(), partitions.clone());
@@ -152,17 +153,20 @@ impl App {
         started.tail(Tail::new(accounts.clone(), &reader, codec.clone(), skips())?)?;
         started.tail(Tail::new(coupons.clone(), &reader, codec.clone(), skips())?)?;
         started.tail(Tail::new(shop.clone(), &reader, codec.clone(), skips())?)?;
-        let (read_index, thread) = ReadIndex::start(LogReader::new(reader)?, partitions, shutdown.clone())?;
+        let reader = LogReader::new(reader)?;
+        let (read_index, thread) =
+            ReadIndex::start(reader, partitions, waits.read_index(), shutdown.clone())?;
         started.threads.push(thread);
         let ingress = Ingress {
             accounts: accounts.clone(),
             coupons: coupons.clone(),
             shop: shop.clone(),
             codec,
-            appender: Arc::new(appender(&config).await?),
+            appender: Arc::new(appender(&config, waits).await?),
             read_index,
             in_flight: Arc::new(AtomicUsize::new(0)),
             max_in_flight,
+            waits,
             decide_seconds: metrics::histogram!(metric::DECIDE_SECONDS),
             truncated: started.teller(),
         };
@@ -289,9 +293,9 @@ fn look_at_log(
     Ok((foundation, ends))
 }
 
-async fn appender(config: &Config) -> anyhow::Result<Appender> {
+async fn appender(config: &Config, waits: Waits) -> anyhow::Result<Appender> {
     let limits = ProducerLimits {
-        delivery_timeout_ms: limits::DELIVERY_TIMEOUT_MS,
+        delivery_timeout_ms: waits.delivery_timeout_ms(),
         queue_messages: limits::PRODUCER_QUEUE_MESSAGES,
         queue_kbytes: limits::PRODUCER_QUEUE_KBYTES,
     };
@@ -319,7 +323,8 @@ impl Memory {
         let store = Store::new(&config.redis_url, foundation.log_id).context("TIDEMARK_REDIS_URL")?;
         let history = History::new(config, wanted, store.clone(), ingress.shop.clone(), recent.clone()).await;
         let history = Arc::new(history.context("TIDEMARK_DATABASE_URL")?);
-        let facts = FactLog::new(ingress.appender.clone(), &foundation.schemas, &config.topic_prefix)?;
+        let (appender, deadline) = (ingress.appender.clone(), ingress.waits.answer());
+        let facts = FactLog::new(appender, &foundation.schemas, &config.topic_prefix, deadline)?;
         Ok(Self { recent, store, history, facts })
     }
 }

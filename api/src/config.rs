@@ -1,6 +1,6 @@
 //! Settings of the ingress. None of them influences a decision: those stand in the log.
 
-use crate::{limits, signature::PlatformKeys};
+use crate::{limits, signature::PlatformKeys, waits::Waits};
 use schemas::records::Mode;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -25,6 +25,7 @@ pub struct Config {
     pub max_connections: usize,
     pub max_in_flight: usize,
     pub header_timeout_ms: u64,
+    pub extra_wait_ms: u32,
     pub secure_cookies: bool,
     pub bench_noop: bool,
     pub email_key: String,
@@ -56,6 +57,7 @@ impl Default for Config {
             max_connections: 10_000,
             max_in_flight: limits::MAX_IN_FLIGHT,
             header_timeout_ms: 10_000,
+            extra_wait_ms: 0,
             secure_cookies: false,
             bench_noop: false,
             email_key: String::new(),
@@ -151,6 +153,18 @@ impl Config {
         }
         let problem = format!("{} is not from 1 to {}", self.max_in_flight, limits::MAX_IN_FLIGHT);
         Err(BadSetting { variable: "MAX_IN_FLIGHT", problem })
+    }
+
+    /// For how long requests wait for brokers and MySQL.
+    ///
+    /// # Errors
+    /// Longer than anybody waits.
+    pub fn waits(&self) -> Result<Waits, BadSetting> {
+        if self.extra_wait_ms <= limits::MAX_EXTRA_WAIT_MS {
+            return Ok(Waits::adding(self.extra_wait_ms));
+        }
+        let problem = format!("{} is not from 0 to {}", self.extra_wait_ms, limits::MAX_EXTRA_WAIT_MS);
+        Err(BadSetting { variable: "EXTRA_WAIT_MS", problem })
     }
 
     /// Addresses of the public listener.

@@ -11,6 +11,7 @@ use crate::{
         topic_log::TopicLog,
     },
     metric,
+    waits::Waits,
 };
 use arc_swap::ArcSwap;
 use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
@@ -65,6 +66,8 @@ pub struct Ingress {
     pub in_flight: Arc<AtomicUsize>,
     /// How many may wait at once.
     pub max_in_flight: usize,
+    /// For how long a request waits.
+    pub waits: Waits,
     /// From the hand-over to the producer until the fold answered.
     pub decide_seconds: metrics::Histogram,
     /// Set where the log turned out to be shorter than what was folded.
@@ -150,7 +153,7 @@ impl Ingress {
             }
         }
         let pending = Failure::Pending { topic: S::TOPIC, partition, event_id: envelope.0 };
-        let answered = await_answer(wait.answer, &wait.acknowledged, pending).await;
+        let answered = await_answer(wait.answer, &wait.acknowledged, (pending, self.waits)).await;
         self.decide_seconds.record(began.elapsed().as_secs_f64());
         let mut answer = answered?;
         if envelope.1.is_some() && !answer.replayed {
@@ -184,7 +187,7 @@ impl Ingress {
         log: &TopicLog<S>,
         partitions: &[i32],
     ) -> Result<(), Failure> {
-        let deadline = tokio::time::Instant::now() + limits::READ_INDEX;
+        let deadline = tokio::time::Instant::now() + self.waits.read_index();
         let before: Vec<u64> = partitions.iter().map(|&p| log.cell(p).next_offset()).collect();
         let Ok(Some(ends)) = tokio::time::timeout_at(deadline, self.read_index.ends()).await else {
             return Err(Failure::NotFresh);
@@ -255,10 +258,10 @@ fn shed(why: &'static str) -> Failure {
 async fn await_answer<O>(
     mut answer: tokio::sync::oneshot::Receiver<Result<Answer<O>, Unanswered>>,
     acknowledged: &Acknowledgement,
-    pending: Failure,
+    (pending, waits): (Failure, Waits),
 ) -> Result<Answer<O>, Failure> {
     let began = tokio::time::Instant::now();
-    let mut deadline = began + limits::FOLD_WAIT;
+    let mut deadline = began + waits.fold();
     loop {
         let acked = || acknowledged.offset().is_some();
         match tokio::time::timeout_at(deadline, &mut answer).await {
@@ -266,8 +269,8 @@ async fn await_answer<O>(
             Ok(Ok(Err(Unanswered::Stopped(reason)))) => return Err(Failure::Stopped(reason)),
             Ok(Ok(Err(Unanswered::Undelivered)) | Err(_)) => return Err(Failure::OutcomeUnknown),
             Err(_) if acked() => return Err(pending),
-            Err(_) if deadline >= began + limits::ANSWER_DEADLINE => return Err(Failure::OutcomeUnknown),
-            Err(_) => deadline = began + limits::ANSWER_DEADLINE,
+            Err(_) if deadline >= began + waits.answer() => return Err(Failure::OutcomeUnknown),
+            Err(_) => deadline = began + waits.answer(),
         }
     }
 }

@@ -18,3 +18,4 @@ pub mod session;
 pub mod signature;
 pub mod store;
 pub mod ticker;
+pub mod waits;

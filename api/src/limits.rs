@@ -18,6 +18,8 @@ pub const FOLD_WAIT: Duration = Duration::from_secs(2);
 pub const ACKNOWLEDGEMENT_GRACE: Duration = Duration::from_millis(200);
 /// A read index, from the question to the folded answer; then 503.
 pub const READ_INDEX: Duration = Duration::from_secs(1);
+/// What operators may add to each wait of a request for brokers or MySQL, in ms.
+pub const MAX_EXTRA_WAIT_MS: u32 = 30_000;
 /// A local refusal needs a fold known to be at most this old.
 pub const REFUSAL_FRESHNESS: Duration = Duration::from_millis(500);
 /// A session is trusted by a `signup` fold known to be at most this old.

@@ -100,7 +100,8 @@ impl App {
             groups.push(name);
         }
         let look = config.clone();
-        let rules = tokio::task::spawn_blocking(move || log::foundation(&look)).await??;
+        let rules = tokio::task::spawn_blocking(move || log::foundation(&look, &log::patient_reader(&look)?))
+            .await??;
         let plane = Plane::open(&config, &groups).await?;
         let companions = Companions::new(&config, plane.units(), &rules.schemas)?;
         Ok(Self { config, plane, companions, metrics })

@@ -65,13 +65,11 @@ pub fn founding(reader: &LogReader, topic: &str, partition: i32) -> Result<Optio
     Ok(found.transpose()?)
 }
 
-/// Checks every partition and returns the rules that founded the log; blocking. Brokers that are away, or have only just
-/// come back, are waited for.
+/// Checks every partition and returns the rules that founded the log; blocking.
 ///
 /// # Errors
 /// See [`LogError`].
-pub fn foundation(config: &Config) -> Result<RulesActivated, LogError> {
-    let reader = patient_reader(config)?;
+pub fn foundation(config: &Config, reader: &LogReader) -> Result<RulesActivated, LogError> {
     let mut first: Option<RulesActivated> = None;
     for topic in Topic::ALL {
         let name = topic.name(&config.topic_prefix);
@@ -82,7 +80,7 @@ pub fn foundation(config: &Config) -> Result<RulesActivated, LogError> {
         }
         for partition in 0..topic.partitions() {
             let none = || LogError::NoRules { topic: name.clone(), partition };
-            let rules = founding(&reader, &name, partition)?.ok_or_else(none)?;
+            let rules = founding(reader, &name, partition)?.ok_or_else(none)?;
             match &first {
                 Some(first) if first.log_id != rules.log_id => {
                     return Err(LogError::AnotherLog { topic: name, partition });

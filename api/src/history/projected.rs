@@ -128,7 +128,7 @@ async fn asked_within(asked: &Notify, pause: Duration, shutdown: &CancellationTo
 
 async fn read(history: &History) -> Reading {
     let (reader, projected) = (&history.reader, history.projected.clone());
-    match tokio::time::timeout(limits::HISTORY_READ, projected.read(&reader.db())).await {
+    match tokio::time::timeout(reader.waits.history_read(), projected.read(&reader.db())).await {
         Ok(Ok(offset)) => {
             metrics::gauge!(metric::PROJECTED_OFFSET).set(offset as f64);
             Reading::At(offset)

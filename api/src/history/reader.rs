@@ -2,7 +2,7 @@
 //! swapped for one with other settings, or on another server; who reads goes on with the one that it began with.
 
 use super::{HistoryError, projected::Projected};
-use crate::{config::Config, limits, metric};
+use crate::{config::Config, limits, metric, waits::Waits};
 use control::{
     Address, State,
     acks::Readers,
@@ -75,6 +75,7 @@ impl Aim {
 
 pub(super) struct Reader {
     config: Config,
+    pub(super) waits: Waits,
     current: RwLock<(Aim, DatabaseConnection)>,
     places: Semaphore,
     projected: Arc<Projected>,
@@ -84,7 +85,9 @@ impl Reader {
     pub(super) async fn new(config: &Config, aim: Aim, projected: Arc<Projected>) -> Result<Self, DbErr> {
         let pool = aim.pool(config).await?;
         let current = RwLock::new((aim, pool));
-        Ok(Self { config: config.clone(), current, places: Semaphore::new(limits::HISTORY_READS), projected })
+        let places = Semaphore::new(limits::HISTORY_READS);
+        let waits = Waits::adding(config.extra_wait_ms);
+        Ok(Self { config: config.clone(), waits, current, places, projected })
     }
 
     pub(super) fn db(&self) -> DatabaseConnection {
@@ -98,9 +101,10 @@ impl Reader {
     /// Another pool from now on; the former is closed once nobody reads from it any more.
     pub(super) fn swap(&self, aim: Aim, pool: DatabaseConnection) {
         let (_, old) = std::mem::replace(&mut *self.current.write(), (aim, pool));
+        let waits = self.waits;
         tokio::spawn(async move {
             // Closing refuses those who wait for a connection; they wait no longer than this.
-            tokio::time::sleep(limits::HISTORY_READ).await;
+            tokio::time::sleep(waits.history_read()).await;
             old.close().await
         });
     }
@@ -151,7 +155,7 @@ impl Reader {
             return Err(HistoryError::Away);
         }
         let began = Instant::now();
-        let read = tokio::time::timeout(limits::HISTORY_READ, work).await;
+        let read = tokio::time::timeout(self.waits.history_read(), work).await;
         metrics::histogram!(metric::HISTORY_SECONDS, "what" => what).record(began.elapsed().as_secs_f64());
         match read {
             Ok(Ok(found)) => return Ok(found),

@@ -11,7 +11,7 @@ use schemas::{
     records::RegisteredSchema,
     topics::FactTopic,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, oneshot};
 
 /// The topic of facts that this process writes.
@@ -20,6 +20,7 @@ pub struct FactLog {
     codec: FactCodec,
     topic: String,
     places: Semaphore,
+    deadline: Duration,
 }
 
 /// Tells the one who waits whether the brokers have it.
@@ -44,7 +45,7 @@ impl Delivery for Notice {
 }
 
 impl FactLog {
-    /// With the schemas that the log's founding rules list.
+    /// With the schemas that the log's founding rules list; a fact's answer comes within the deadline.
     ///
     /// # Errors
     /// Where the list and this binary disagree.
@@ -52,12 +53,14 @@ impl FactLog {
         appender: Arc<Appender>,
         schemas: &[RegisteredSchema],
         prefix: &str,
+        deadline: Duration,
     ) -> Result<Self, CodecError> {
         Ok(Self {
             appender,
             codec: FactCodec::new(schemas)?,
             topic: FactTopic::ExternalPlatform.name(prefix),
             places: Semaphore::new(limits::MAX_FACTS_IN_FLIGHT),
+            deadline,
         })
     }
 
@@ -80,7 +83,7 @@ impl FactLog {
                 return Err(Failure::OutcomeUnknown);
             }
         }
-        match tokio::time::timeout(limits::ANSWER_DEADLINE, told).await {
+        match tokio::time::timeout(self.deadline, told).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false) | Err(_)) | Err(_) => Err(Failure::OutcomeUnknown),
         }

@@ -4,7 +4,10 @@
 
 use crate::limits;
 use chassis::{log_reader::LogReader, shutdown::CancellationToken};
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Ends of all partitions, asked after `started`.
@@ -25,19 +28,20 @@ pub struct ReadIndex {
 }
 
 impl ReadIndex {
-    /// Starts the thread; it ends when the token is cancelled or the last asker is gone.
+    /// Starts the thread, which asks for so long at most; it ends when the token is cancelled or the last asker is gone.
     ///
     /// # Errors
     /// No thread could be started.
     pub fn start(
         reader: LogReader,
         partitions: Vec<(String, i32)>,
+        budget: Duration,
         shutdown: CancellationToken,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (ask, asked) = mpsc::channel(limits::MAX_IN_FLIGHT);
         let thread = std::thread::Builder::new()
             .name("read-index".into())
-            .spawn(move || serve(&reader, &partitions, asked, &shutdown))?;
+            .spawn(move || serve((&reader, &partitions, budget), asked, &shutdown))?;
         Ok((Self { ask }, thread))
     }
 
@@ -50,8 +54,7 @@ impl ReadIndex {
 }
 
 fn serve(
-    reader: &LogReader,
-    partitions: &[(String, i32)],
+    (reader, partitions, budget): (&LogReader, &[(String, i32)], Duration),
     mut asked: mpsc::Receiver<Reply>,
     shutdown: &CancellationToken,
 ) {
@@ -64,7 +67,7 @@ fn serve(
             return;
         }
         let started = Instant::now();
-        let found = reader.end_offsets(partitions, limits::READ_INDEX);
+        let found = reader.end_offsets(partitions, budget);
         metrics::histogram!(crate::metric::READ_INDEX_SECONDS).record(started.elapsed().as_secs_f64());
         let ends = found
             .inspect_err(|error| tracing::debug!(%error, "the read index got no answer"))

@@ -7,7 +7,7 @@ use crate::{
 };
 use api::{
     config::ModeSetting, history, http, ingress, limits, log as api_log, metric, recent_orders, request,
-    session, store,
+    session, store, waits::Waits,
 };
 use arc_swap::ArcSwap;
 use chassis::{
@@ -104,10 +104,13 @@ fn routes(
     );
     let shutdown = CancellationToken::new();
     let reader = LogReader::new(settings).unwrap();
-    let (read_index, _) = api_log::read_index::ReadIndex::start(reader, Vec::new(), shutdown).unwrap();
+    let (read_index, _) =
+        api_log::read_index::ReadIndex::start(reader, Vec::new(), limits::READ_INDEX, shutdown).unwrap();
     let (log_id, mode) = (LogId([1; 16]), Mode::Stage);
     let appender = Arc::new(api_log::producer::Appender::new(&producer, &[]).unwrap());
-    let facts = api_log::facts::FactLog::new(appender.clone(), &[], &config.topic_prefix).unwrap();
+    let facts =
+        api_log::facts::FactLog::new(appender.clone(), &[], &config.topic_prefix, limits::ANSWER_DEADLINE)
+            .unwrap();
     Arc::new(http::App {
         recent,
         history,
@@ -124,6 +127,7 @@ fn routes(
             read_index,
             in_flight: Arc::new(AtomicUsize::new(0)),
             max_in_flight: limits::MAX_IN_FLIGHT,
+            waits: Waits::default(),
             decide_seconds: metrics::histogram!(metric::DECIDE_SECONDS),
             truncated: Arc::new(drop),
         },

@@ -163,5 +163,7 @@ fn a_limit_beyond_what_the_queue_holds_is_refused() {
     run(async {
         let config = Config { max_in_flight: 20_001, ..stage().await.config.clone() };
         assert_says(&refusal(config).await, &["TIDEMARK_MAX_IN_FLIGHT: 20001 is not from 1 to 20000"]);
+        let config = Config { extra_wait_ms: 30_001, ..stage().await.config.clone() };
+        assert_says(&refusal(config).await, &["TIDEMARK_EXTRA_WAIT_MS: 30001 is not from 0 to 30000"]);
     });
 }

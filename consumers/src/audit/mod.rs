@@ -65,7 +65,7 @@ fn compare(
 ) -> anyhow::Result<Report> {
     let source = Source::open(config)?;
     // After the database, which told it, and before the log's ends, for it tells of nothing else.
-    let told = Told::read(config, &log::foundation(config)?.schemas)?;
+    let told = Told::read(config, &source.reader, &log::foundation(config, &source.reader)?.schemas)?;
     let mut expected = Expected::default();
     let mut replays = Vec::new();
     replays.extend(replay::<Accounts>(config, &source, snapshot, processes, &mut expected)?);

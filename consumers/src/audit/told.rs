@@ -1,8 +1,11 @@
 //! What stands in topics `payment` and `external-platform`, read from end to beginning: compaction, retention and the
 //! marks of transactions leave gaps.
 
-use crate::{config::Config, dispatch::is_possible, log, newest};
-use chassis::{kafka, log_reader::RawRecord};
+use crate::{config::Config, dispatch::is_possible, newest};
+use chassis::{
+    kafka,
+    log_reader::{LogReader, RawRecord},
+};
 use migrations::entity::{
     external_dispatches::{DELIVERED, FAILED, PENDING},
     outbox::{self, CAPTURED, DECLINED},
@@ -91,10 +94,9 @@ impl Told {
     ///
     /// # Errors
     /// Topics that cannot be read, or schemas that this binary does not carry.
-    pub fn read(config: &Config, schemas: &[RegisteredSchema]) -> anyhow::Result<Self> {
+    pub fn read(config: &Config, reader: &LogReader, schemas: &[RegisteredSchema]) -> anyhow::Result<Self> {
         let codec = FactCodec::new(schemas)?;
         let settings = kafka::reader(&config.kafka, &config.instance);
-        let reader = log::patient_reader(config)?;
         let mut told = Self::default();
         for topic in FactTopic::ALL {
             let name = topic.name(&config.topic_prefix);

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use chrono::{SecondsFormat, Utc};
+use control::office::{Refusal, bad};
 use migrations::entity::external_dispatches::{self as dispatches, DELIVERED, FAILED, Model, PENDING};
 use schemas::{OrderId, facts::DispatchRequested};
 use sea_orm::DbErr;
@@ -93,33 +93,16 @@ impl From<Model> for Dispatch {
     }
 }
 
-/// An answer that is a refusal.
-struct No(StatusCode, &'static str, String);
-
-impl IntoResponse for No {
-    fn into_response(self) -> Response {
-        let Self(status, code, message) = self;
-        let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        (status, Json(json!({"errorCode": code, "message": message, "timestamp": timestamp}))).into_response()
-    }
-}
-
-impl From<DbErr> for No {
-    fn from(error: DbErr) -> Self {
-        tracing::warn!(%error, "dispatches could not be read");
-        let message = "MySQL does not answer, or its pool was released by a pause; try again".to_owned();
-        Self(StatusCode::SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", message)
-    }
-}
-
-fn bad(message: String) -> No {
-    No(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
+fn unread(error: DbErr) -> Refusal {
+    tracing::warn!(%error, "dispatches could not be read");
+    let message = "MySQL does not answer, or its pool was released by a pause; try again".to_owned();
+    Refusal::unavailable("DATABASE_UNAVAILABLE", message)
 }
 
 async fn list(
     State(office): State<Office>,
     wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Response, No> {
+) -> Result<Response, Refusal> {
     let Query(wanted) = wanted.map_err(|rejection| bad(rejection.body_text()))?;
     let limit = wanted.limit.unwrap_or(limits::DISPATCH_PAGE);
     if !(1..=limits::MAX_DISPATCH_PAGE).contains(&limit) {
@@ -130,7 +113,8 @@ async fn list(
         Standing::Delivered => DELIVERED,
         Standing::Failed => FAILED,
     });
-    let rows = dispatches::page(&office.pool.get()?, state, wanted.after.unwrap_or(0), limit).await?;
+    let db = office.pool.get().map_err(unread)?;
+    let rows = dispatches::page(&db, state, wanted.after.unwrap_or(0), limit).await.map_err(unread)?;
     let rows: Vec<Dispatch> = rows.into_iter().map(Dispatch::from).collect();
     Ok(Json(json!({"dispatches": rows})).into_response())
 }
@@ -138,36 +122,39 @@ async fn list(
 async fn one(
     State(office): State<Office>,
     order: Result<Path<u64>, PathRejection>,
-) -> Result<Json<Dispatch>, No> {
+) -> Result<Json<Dispatch>, Refusal> {
     Ok(Json(find(&office, order).await?.into()))
 }
 
 async fn redrive(
     State(office): State<Office>,
     order: Result<Path<u64>, PathRejection>,
-) -> Result<Response, No> {
+) -> Result<Response, Refusal> {
     let row = find(&office, order).await?;
     let again = (row.state == FAILED).then(|| again(&row)).flatten();
     let Some(again) = again else {
         let message = "Only a dispatch that failed can be redriven.".to_owned();
-        return Err(No(StatusCode::CONFLICT, "NOT_FAILED", message));
+        return Err(Refusal::conflict("NOT_FAILED", message));
     };
     if let Err(error) = office.journal.append(&again.into()).await {
         tracing::warn!(%error, "a redrive was not recorded");
         let message = "Kafka did not confirm it; it is safe to try again.".to_owned();
-        return Err(No(StatusCode::SERVICE_UNAVAILABLE, "OUTCOME_UNKNOWN", message));
+        return Err(Refusal::unavailable("OUTCOME_UNKNOWN", message));
     }
     tracing::info!(order = row.order_id, "redriven");
     Ok((StatusCode::ACCEPTED, Json(json!({"orderId": row.order_id}))).into_response())
 }
 
-async fn find(office: &Office, order: Result<Path<u64>, PathRejection>) -> Result<Model, No> {
+async fn find(office: &Office, order: Result<Path<u64>, PathRejection>) -> Result<Model, Refusal> {
     let Path(order) = order.map_err(|rejection| bad(rejection.body_text()))?;
     let found = match OrderId::new(order) {
-        Some(order) => dispatches::find(&office.pool.get()?, order.get()).await?,
+        Some(order) => {
+            let db = office.pool.get().map_err(unread)?;
+            dispatches::find(&db, order.get()).await.map_err(unread)?
+        }
         None => None,
     };
-    found.ok_or_else(|| No(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such dispatch.".to_owned()))
+    found.ok_or_else(|| Refusal::unknown("NOT_FOUND", "There is no such dispatch.".to_owned()))
 }
 
 fn again(row: &Model) -> Option<DispatchRequested> {

@@ -264,8 +264,8 @@ async fn worker_for<W: Work>(
     if let Some(mut worker) = rested.filter(|_| !W::SOURCE.has_gaps())
         && worker.goes_on_at(&place)
     {
-        let caught_up_at = worker.caught_up_at();
-        return Ok((Opened { place, caught_up_at }, *worker));
+        // Its log has no gaps, so there is nothing to have seen.
+        return Ok((Opened { place, caught_up_at: 0 }, *worker));
     }
     let (opened, work) = opening::open::<W>(&config, place).await?;
     let expected = opened.place.expected();

@@ -60,11 +60,6 @@ impl<W: Work> Worker<W> {
         left
     }
 
-    /// See [`Work::caught_up_at`].
-    pub fn caught_up_at(&self) -> u64 {
-        self.work.caught_up_at()
-    }
-
     /// Applies a batch of consecutive records, unless it is to stop before the commit began; afterwards the worker is fit
     /// for the next batch only if it committed.
     pub async fn apply(&mut self, batch: &[RawRecord], stop: &CancellationToken) -> Finished {

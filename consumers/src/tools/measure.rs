@@ -50,7 +50,7 @@ struct Appender {
 
 impl Appender {
     fn to(topic: Topic, config: &Config) -> anyhow::Result<Self> {
-        let rules = log::foundation(config)?;
+        let rules = log::foundation(config, &log::patient_reader(config)?)?;
         let codec = Codec::new(&rules.schemas)?;
         let producer = kafka::producer(&config.kafka, "backlog", 5, LIMITS).create()?;
         Ok(Self { codec, producer, topic: topic.name(&config.topic_prefix) })

@@ -142,6 +142,31 @@ async fn two_holders_never_undo_each_other() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_counts_at_once_whichever_process_is_asked_next() -> anyhow::Result<()> {
+    in_world(async |world| {
+        let (one, two) = (world.start().await?, second(world).await?);
+        for (asked, next) in [(&one, &two), (&two, &one), (&one, &one)].iter().cycle().take(12) {
+            let first = pause(asked, json!({"scope": {"all": true}})).await?;
+            let (status, said) = next.get(&format!("/admin/operations/{first}"), true).await?;
+            assert_eq!((status, &said["operation"]["id"]), (200, &json!(first)), "{said}");
+            let body = json!({"scope": {"all": true}, "reason": "once more"});
+            let (_, said) = next.send(Method::POST, "/admin/consumers/pause", &body).await?;
+            assert_eq!(said["replaces"], json!([first]), "{said}");
+            let longer = json!({"ttl": "10m"});
+            let (status, said) =
+                asked.send(Method::PATCH, "/admin/consumers/pause/operator", &longer).await?;
+            assert_eq!(status, 202, "{said}");
+            resume(next, json!({})).await?;
+            let (status, said) = asked.send(Method::POST, "/admin/consumers/resume", &json!({})).await?;
+            assert_eq!((status, &said["errorCode"]), (409, &json!("NOT_HELD")), "{said}");
+        }
+        one.stop().await?;
+        two.stop().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_released_pool_leaves_no_session_and_comes_back() -> anyhow::Result<()> {
     in_world(async |world| {
         open_coupons(world).await?;

@@ -194,7 +194,7 @@ impl World {
     /// The rules that founded the log, as the log says.
     pub(crate) async fn foundation(&self) -> anyhow::Result<RulesActivated> {
         let config = self.config.clone();
-        let look = move || anyhow::Ok(log::foundation(&config)?);
+        let look = move || anyhow::Ok(log::foundation(&config, &log::patient_reader(&config)?)?);
         tokio::task::spawn_blocking(look).await?
     }
 

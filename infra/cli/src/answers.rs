@@ -37,23 +37,11 @@ pub(crate) struct Partition {
     pub(crate) holders: Vec<String>,
     pub(crate) observed: Option<String>,
     pub(crate) reason: Option<String>,
-    pub(crate) committed: Option<u64>,
-    /// The offset of the record that stopped it and that nobody can judge, or only that there is one.
-    #[serde(default)]
-    unjudgeable: Value,
+    /// Offset of the record that stopped it and that nobody can judge: it may be passed over.
+    pub(crate) unjudgeable: Option<u64>,
     pub(crate) lag_records: Option<u64>,
     pub(crate) lag_seconds: Option<f64>,
     pub(crate) drain_eta_seconds: Option<f64>,
-}
-
-impl Partition {
-    /// The offset of a record that may be passed over; nothing where it stopped at anything else.
-    pub(crate) fn skippable(&self) -> Option<u64> {
-        match &self.unjudgeable {
-            Value::Bool(true) => self.committed,
-            offset => offset.as_u64(),
-        }
-    }
 }
 
 /// A hold in force.

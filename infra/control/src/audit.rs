@@ -54,30 +54,45 @@ pub struct Operation {
 
 /// The newest operations.
 #[derive(Clone, Debug, Default)]
-pub struct Operations(VecDeque<Operation>);
+pub struct Operations {
+    known: VecDeque<Operation>,
+    next: u64,
+}
 
 impl Operations {
     /// One record more; what is no operation is passed over.
-    pub fn apply(&mut self, value: Option<&[u8]>) {
+    pub fn apply(&mut self, offset: u64, value: Option<&[u8]>) {
+        self.reached(offset + 1);
         let read = |value| serde_json::from_slice::<Operation>(value).ok();
         // Whoever reads the topic anew meets those again that it knows.
         let is_new = |operation: &Operation| self.find(operation.id).is_none();
         let Some(operation) = value.and_then(read).filter(is_new) else { return };
-        self.0.push_back(operation);
-        if self.0.len() > crate::limits::MAX_OPERATIONS {
-            self.0.pop_front();
+        self.known.push_back(operation);
+        if self.known.len() > crate::limits::MAX_OPERATIONS {
+            self.known.pop_front();
         }
+    }
+
+    /// Offset of the next record.
+    #[must_use]
+    pub const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Everything before `next` was read, or is gone.
+    pub fn reached(&mut self, next: u64) {
+        self.next = self.next.max(next);
     }
 
     /// One of them.
     #[must_use]
     pub fn find(&self, id: Uuid) -> Option<&Operation> {
-        self.0.iter().rev().find(|operation| operation.id == id)
+        self.known.iter().rev().find(|operation| operation.id == id)
     }
 
     /// The newest first.
     pub fn newest(&self) -> impl Iterator<Item = &Operation> {
-        self.0.iter().rev()
+        self.known.iter().rev()
     }
 }
 
@@ -104,11 +119,12 @@ mod tests {
             };
             serde_json::to_vec(&operation).unwrap()
         };
-        for id in [1, 2, 1, 3, 2] {
-            operations.apply(Some(&of(id)));
+        for (offset, id) in [(0, 1), (1, 2), (0, 1), (3, 3), (1, 2)] {
+            operations.apply(offset, Some(&of(id)));
         }
-        operations.apply(Some(b"{}"));
-        operations.apply(None);
+        operations.apply(4, Some(b"{}"));
+        operations.apply(5, None);
+        assert_eq!(operations.next(), 6);
         let newest: Vec<u128> = operations.newest().map(|operation| operation.id.as_u128()).collect();
         assert_eq!(newest, [3, 2, 1]);
     }

@@ -1,6 +1,6 @@
 //! How far the database is behind the log, in records and in time. Blocking.
 
-use crate::limits;
+use crate::{limits, topics};
 use chassis::kafka::ReadsToTheEnd;
 use rdkafka::{
     ClientConfig, Message, Offset, Timestamp, TopicPartitionList,
@@ -36,6 +36,34 @@ pub fn ends(settings: &ClientConfig, spots: &[Spot]) -> KafkaResult<BTreeMap<Spo
         _ => None,
     };
     Ok(spots.iter().filter_map(end).collect())
+}
+
+/// Where the topics of operators end, by one client for all questions; blocking.
+pub struct Ends {
+    consumer: BaseConsumer,
+    prefix: String,
+}
+
+impl Ends {
+    /// A client of its own.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn new(settings: &ClientConfig, prefix: &str) -> KafkaResult<Self> {
+        let mut settings = settings.clone();
+        // A change is confirmed before the mark of its transaction stands behind it: its records count already.
+        settings.set("isolation.level", "read_uncommitted");
+        Ok(Self { consumer: settings.create()?, prefix: prefix.to_owned() })
+    }
+
+    /// The offset behind everything that was confirmed.
+    ///
+    /// # Errors
+    /// Brokers that do not answer.
+    pub fn of(&self, topic: &str) -> KafkaResult<u64> {
+        let (_, end) = self.consumer.fetch_watermarks(&topics::name(&self.prefix, topic), 0, limits::CALL)?;
+        Ok(end.unsigned_abs())
+    }
 }
 
 /// When the records at, or next behind, these offsets were appended, in ms since the epoch: none where no record follows,

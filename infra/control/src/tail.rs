@@ -234,6 +234,7 @@ impl Reading {
                 Some(Ok(message)) => self.enter(&names, &message),
                 // Of which of the three it is, only the position says.
                 Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.operations.write().reached(position(&consumer, &names[2]));
                     if !is_whole && self.is_whole(&consumer, &names[0]) {
                         is_whole = true;
                         state.begin();
@@ -269,7 +270,7 @@ impl Reading {
         if message.topic() == names[1] {
             self.reports.write().apply(&key, message.payload());
         } else {
-            self.operations.write().apply(message.payload());
+            self.operations.write().apply(message.offset().unsigned_abs(), message.payload());
         }
         self.changes.send_modify(|count| *count += 1);
     }

@@ -132,7 +132,7 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path);
     }
-    Err(Error::prepare(format!("run `cargo build -p {name}`: there is no {}", path.display())))
+    Err(Error::prepare(format!("run `cargo build --workspace`: there is no {}", path.display())))
 }
 
 fn profile_folder(executable: &Path) -> Option<PathBuf> {
@@ -151,7 +151,7 @@ mod tests {
             assert_eq!(profile_folder(Path::new(own)), Some("/t/debug".into()));
         }
         let said = binary("no-such-program").unwrap_err().to_string();
-        assert!(said.contains("cargo build -p no-such-program"), "{said}");
+        assert!(said.contains("cargo build --workspace"), "{said}");
     }
 
     #[test]

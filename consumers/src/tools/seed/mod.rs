@@ -26,7 +26,8 @@ struct Seed<'a> {
 /// A service that is away, or data that is somebody else's.
 pub async fn run(config: &Config) -> anyhow::Result<()> {
     let look = config.clone();
-    let rules = tokio::task::spawn_blocking(move || log::foundation(&look)).await??;
+    let rules =
+        tokio::task::spawn_blocking(move || log::foundation(&look, &log::patient_reader(&look)?)).await??;
     let codec = Arc::new(Codec::new(&rules.schemas)?);
     let seed = Seed { config, writer: Writer::new(config)?, codec, log_id: rules.log_id };
     seed.users().await?;

@@ -42,7 +42,7 @@ pub(super) async fn pause(State(office): State<Office>, sent: Body<Pause>) -> Re
     text("reason", &sent.reason, true)?;
     text("actor", &sent.actor, true)?;
     let scopes = sent.scope.scopes(&office.topics)?;
-    let wanted = office.wanted()?;
+    let wanted = office.newest().await?;
     let ttl = sent.ttl.as_deref().map(ttl_ms).transpose()?;
     if let (Some(ttl), false) = (ttl, sent.force) {
         office.within_headroom(&scopes, ttl).await?;
@@ -81,7 +81,7 @@ pub(super) async fn resume(State(office): State<Office>, sent: Body<Resume>) -> 
     let sent = body(sent)?;
     text("reason", &sent.reason, false)?;
     text("actor", &sent.actor, true)?;
-    let wanted = office.wanted()?;
+    let wanted = office.newest().await?;
     let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.topics)).transpose()?;
     let held = held(&wanted, sent.holder, scopes.as_deref())?;
     let now = now_ms();
@@ -122,7 +122,7 @@ pub(super) async fn extend(
     text("reason", &sent.reason, false)?;
     text("actor", &sent.actor, true)?;
     let ttl = ttl_ms(&sent.ttl)?;
-    let wanted = office.wanted()?;
+    let wanted = office.newest().await?;
     let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.topics)).transpose()?;
     let held = held(&wanted, holder, scopes.as_deref())?;
     let scopes: Vec<Scope> = held.iter().map(|live| live.place.scope.clone()).collect();

@@ -110,6 +110,7 @@ impl Office {
     /// Writers that do not rest; the same address; a change that is not confirmed.
     pub async fn switch(&self, sent: Switch) -> Result<Accepted, Refusal> {
         let (to, keep_ms) = sent.read()?;
+        let wanted = self.newest().await?;
         let from = self.address()?;
         if from == to {
             return Err(Refusal::conflict("SAME_DATABASE", format!("{to} counts already")));
@@ -134,7 +135,7 @@ impl Office {
             holder: Some(Holder::Cutover),
             scopes: vec![Scope::All],
             epoch: 0,
-            before: json!(self.wanted()?.database().map(|(_, database)| database.clone())),
+            before: json!(wanted.database().map(|(_, database)| database.clone())),
             after: json!(database),
         };
         let changes = vec![(Key::Database, Some(Value::Database(database)))];

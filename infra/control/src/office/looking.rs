@@ -82,10 +82,6 @@ pub(super) async fn operation(
     let unknown = || {
         Refusal::unknown("UNKNOWN_OPERATION", format!("there is no operation {id:?}; see /admin/operations"))
     };
-    let behind = || {
-        let message = format!("what operation {id} came to is not known here yet: ask again");
-        Refusal::unavailable("CONTROL_UNAVAILABLE", message)
-    };
     let id: Uuid = id.parse().map_err(|_| unknown())?;
     let wait = match waiting.wait.as_deref().map(humantime::parse_duration) {
         None => Duration::ZERO,
@@ -95,29 +91,35 @@ pub(super) async fn operation(
     let deadline = Instant::now() + wait;
     let known_by = deadline.max(Instant::now() + limits::KNOWN_HERE);
     let mut changes = office.view.changes();
+    let mut end = None;
     loop {
         changes.mark_unchanged();
-        let found = office.view.operations(|all| all.find(id).cloned());
-        let answer = match &found {
-            Some(operation) => {
-                let progress = office.progress(operation).await?;
-                // It must be obeyed here too before anybody's word on it counts.
-                let known = office.wanted()?.next() > operation.epoch;
-                (known, json!({"operation": operation, "progress": progress}), progress.is_settled())
+        let now = Instant::now();
+        match office.view.operations(|all| all.find(id).cloned().ok_or(all.next())) {
+            // Whoever was answered 202 a moment ago must not be told that there is no such operation.
+            Err(read) if now >= deadline => match end {
+                Some(end) if read >= end => return Err(unknown()),
+                Some(_) if now >= known_by => return Err(Refusal::behind()),
+                Some(_) => {}
+                None => {
+                    end = Some(office.end_of(topics::AUDIT).await?);
+                    continue;
+                }
+            },
+            // It must be obeyed here too before anybody's word on it counts: what could be said would be of another state.
+            Ok(operation) if office.wanted()?.next() <= operation.epoch && now >= known_by => {
+                return Err(Refusal::behind());
             }
-            None => (false, Value::Null, false),
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        match answer {
-            (true, answer, settled) if settled || left.is_zero() => return Ok(Json(flatten(answer))),
-            (false, _, _) if left.is_zero() && found.is_none() => return Err(unknown()),
-            // Before that whatever could be said of it would be said of another state.
-            (false, ..) if Instant::now() >= known_by => return Err(behind()),
+            Ok(operation) if office.wanted()?.next() > operation.epoch => {
+                let progress = office.progress(&operation).await?;
+                if progress.is_settled() || now >= deadline {
+                    return Ok(Json(flatten(json!({"operation": operation, "progress": progress}))));
+                }
+            }
             _ => {}
         }
         // Reports wake this; members that leave do not.
-        let pause = if left.is_zero() { limits::WAIT_POLL } else { left.min(limits::WAIT_POLL) };
-        let _ = tokio::time::timeout(pause, changes.changed()).await;
+        let _ = tokio::time::timeout(limits::WAIT_POLL, changes.changed()).await;
     }
 }
 

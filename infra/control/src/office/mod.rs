@@ -19,9 +19,12 @@ use crate::{
     Address, State as Wanted,
     audit::Operation,
     journal::Journal,
+    lag::Ends,
+    limits,
     members::{Coordinator, Members},
     progress::{Evidence, Progress},
     tail::View,
+    topics,
 };
 use axum::{
     Router,
@@ -47,6 +50,8 @@ pub struct Office {
     groups: Arc<BTreeMap<String, (String, i32)>>,
     topics: Arc<BTreeMap<String, String>>,
     coordinator: Arc<Mutex<Option<Coordinator>>>,
+    /// Asked where the operators' topics end.
+    ends: Arc<Mutex<Option<Ends>>>,
     /// Where partitions stood when somebody last looked: for the drain's pace.
     seen: Arc<Mutex<looking::Seen>>,
     /// For how long topics keep records, in ms, as the brokers said a moment ago.
@@ -78,6 +83,7 @@ impl Office {
             groups: Arc::new(groups),
             topics: Arc::new(topics),
             coordinator: Arc::default(),
+            ends: Arc::default(),
             seen: Arc::default(),
             kept: Arc::default(),
             configured: None,
@@ -126,6 +132,37 @@ impl Office {
         self.view.state().ok_or_else(|| {
             let trouble = self.view.trouble().unwrap_or_else(|| "it is still being read".to_owned());
             Refusal::unavailable("CONTROL_UNAVAILABLE", format!("control is not known here: {trouble}"))
+        })
+    }
+
+    /// What is wanted, with every change that was confirmed before this was asked, by whichever process: whoever changes
+    /// or refuses something must not do it by an older state.
+    async fn newest(&self) -> Result<Arc<Wanted>, Refusal> {
+        let end = self.end_of(topics::CONTROL).await?;
+        let mut states = self.view.states();
+        let known = states.wait_for(|state| state.as_ref().is_some_and(|state| state.next() >= end));
+        match tokio::time::timeout(limits::KNOWN_HERE, known).await {
+            Ok(Ok(_)) => self.wanted(),
+            _ => Err(Refusal::behind()),
+        }
+    }
+
+    /// Behind everything in one of the operators' topics that was confirmed before this was asked.
+    async fn end_of(&self, topic: &'static str) -> Result<u64, Refusal> {
+        let place = self.ends.clone();
+        let (settings, prefix) = (self.settings.clone(), self.prefix.clone());
+        let ask = tokio::task::spawn_blocking(move || {
+            let mut place = place.lock();
+            let ends = match place.take() {
+                Some(ends) => ends,
+                None => Ends::new(&settings, &prefix)?,
+            };
+            place.insert(ends).of(topic)
+        });
+        let asked = ask.await.map_err(|error| error.to_string());
+        asked.and_then(|end| end.map_err(|error| error.to_string())).map_err(|error| {
+            let message = format!("where {topic} ends is not known: {error}");
+            Refusal::unavailable("CONTROL_UNAVAILABLE", message)
         })
     }
 

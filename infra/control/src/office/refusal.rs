@@ -35,6 +35,12 @@ impl Refusal {
         Self { status: StatusCode::BAD_REQUEST, code: "BEYOND_HEADROOM", message }
     }
 
+    /// What was confirmed last is not read here yet.
+    pub fn behind() -> Self {
+        let message = "what was asked for last is not known here yet: ask again".to_owned();
+        Self::unavailable("CONTROL_UNAVAILABLE", message)
+    }
+
     /// Kafka, or what is read from it, is away.
     pub const fn unavailable(code: &'static str, message: String) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, code, message }

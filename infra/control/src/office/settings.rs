@@ -207,7 +207,7 @@ impl Office {
     async fn tune(&self, target: Target, tuning: Tuning, scopes: Vec<Scope>) -> Result<Accepted, Refusal> {
         text("reason", &tuning.reason, false)?;
         text("actor", &tuning.actor, true)?;
-        let before = self.wanted()?.tuning(&target).map(|(_, tuning)| tuning.clone());
+        let before = self.newest().await?.tuning(&target).map(|(_, tuning)| tuning.clone());
         let operation = Operation {
             id: Uuid::new_v4(),
             kind: Kind::Tune,

@@ -1,6 +1,6 @@
 //! `tidemark`, the operators' command line, as a program to be run.
 //!
-//! It must be built: `cargo build -p cli`.
+//! It must be built: `cargo build --workspace`.
 
 use stack::process::{self, Process};
 use std::process::Command;
@@ -13,9 +13,7 @@ pub fn urls<'a>(processes: impl IntoIterator<Item = &'a Process>) -> String {
 
 /// Without arguments yet.
 pub fn tidemark(urls: &str, token: &str) -> Command {
-    // The package is not called as its program is, so the hint of `binary` would lead nowhere.
-    let program = process::binary("tidemark").unwrap_or_else(|_| panic!("run `cargo build -p cli`"));
-    let mut command = Command::new(program);
+    let mut command = Command::new(process::binary("tidemark").unwrap());
     command.env("TIDEMARK_ADMIN_URL", urls).env("TIDEMARK_ADMIN_TOKEN", token);
     command
 }

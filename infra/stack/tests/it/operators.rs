@@ -1,6 +1,6 @@
 //! `tidemark`, the operators' command line, against real processes: what it prints, what it answers with its exit code.
 //!
-//! The binaries must be built: `cargo build -p cli -p api -p consumers`.
+//! The binaries must be built: `cargo build --workspace`.
 
 use crate::command_line;
 use crate::faults::client::{Client, list_product, open_coupon};

@@ -40,7 +40,7 @@ impl Scene {
 
     /// As [`Scene::on`], with settings of the consumers processes.
     pub fn with(deployment: Deployment, processes: usize, settings: &[(&str, &str)]) -> Self {
-        let api = deployment.api();
+        let api = deployment.patient_api();
         open_coupon(&api, COUPON, 1_000_000);
         let goods = Goods { coupon: COUPON, options: list_product(&api, 3, PRICE) };
         let mut scene = Self { consumers: Vec::new(), api, deployment, goods };

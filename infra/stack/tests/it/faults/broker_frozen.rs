@@ -3,13 +3,14 @@
 use super::client::{Client, open_coupon};
 use super::deployment::Deployment;
 use super::load::Load;
+use super::{SOON, wait_until};
 use stack::private;
 use stack::process::Process;
 use stack::{Endpoints, testing};
 use std::time::{Duration, Instant};
 
-/// How long the broker stands still.
-const FROZEN: Duration = Duration::from_secs(10);
+/// The broker stands still until the API has given so many 503s.
+const REFUSED: u64 = 2 * THREADS;
 /// From its return until requests are won again, by itself. Seen: 2 to 7 s, most of it the broker's own: it was fenced
 /// meanwhile and has to register again. The bound tells "by itself" from "never", on a loaded machine too.
 const RECOVERY: Duration = Duration::from_secs(90);
@@ -23,24 +24,28 @@ fn a_frozen_broker_costs_time_and_no_truth() {
     let mut kafka = private::kafka().unwrap();
     let endpoints = Endpoints { kafka: kafka.bootstrap(), ..testing::endpoints().clone() };
     let deployment = Deployment::on("broker-frozen", &endpoints);
-    let mut api = deployment.api();
+    let (mut api, patient) = (deployment.api(), deployment.patient_api());
     let _consumers = deployment.consumers();
     COUPONS.iter().for_each(|&coupon| open_coupon(&api, coupon, 1_000_000));
     let client = Client::of(&api);
     let load = Load::start(&client, &COUPONS, THREADS);
+    let beside = Load::numbered(&Client::of(&patient), &COUPONS, THREADS + 1..=THREADS + 4);
     load.advance(500);
+    beside.advance(20);
     let before = resident_kib(&mut api);
 
     kafka.freeze().unwrap();
-    // Not a wait for anything: that nothing answers for so long is the fault.
-    std::thread::sleep(FROZEN);
+    wait_until("nobody waits any longer", SOON, || refusals(&api) >= REFUSED);
+    assert_eq!(refusals(&patient), 0, "who was told to wait longer does");
     let frozen = resident_kib(&mut api);
     kafka.thaw().unwrap();
     let thawed = Instant::now();
     load.advance(THREADS);
     let recovered = thawed.elapsed();
     load.advance(500);
-    let history = load.end();
+    beside.advance(20);
+    let mut history = load.end();
+    history.0.extend(beside.end().0);
 
     assert!(recovered < RECOVERY, "{recovered:?} until requests were won again");
     assert!(frozen < before + GROWTH_KIB, "the API grew from {before} to {frozen} KiB");
@@ -55,6 +60,16 @@ fn a_frozen_broker_costs_time_and_no_truth() {
     deployment.assert_clean(&api, 0);
     history.assert_kept(&deployment);
     history.assert_repeatable(&client);
+}
+
+/// 503s of an API process so far.
+fn refusals(api: &Process) -> u64 {
+    let answer = stack::http::get(&format!("{}/metrics", api.admin_url())).unwrap();
+    let counts = answer
+        .body
+        .lines()
+        .filter(|line| line.starts_with("tidemark_http_requests_total{") && line.contains("status=\"503\""));
+    counts.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
 }
 
 /// Memory of a process, in KiB.

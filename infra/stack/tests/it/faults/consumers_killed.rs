@@ -22,7 +22,7 @@ fn consumers_killed_at_random_skip_nothing_and_apply_nothing_twice() {
     eprintln!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let deployment = Deployment::on_the_stack("consumers-killed");
-    let api = deployment.api();
+    let api = deployment.patient_api();
     let mut consumers = deployment.consumers();
     COUPONS.iter().for_each(|&coupon| open_coupon(&api, coupon, 1_000_000));
     let load = Load::start(&Client::of(&api), &COUPONS, THREADS);

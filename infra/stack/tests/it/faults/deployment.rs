@@ -23,6 +23,8 @@ const REQUESTS: [&str; 3] = ["signup", "coupon", "order"];
 const FACTS: [&str; 2] = ["payment", "external-platform"];
 /// What operators want, and what processes say.
 const CONTROL: [&str; 3] = ["control", "control.acks", "control.audit"];
+/// What a patient process adds to its waits, in ms. CI's machine was seen to stall for seconds.
+pub const PATIENT_MS: u64 = 15_000;
 /// How long MySQL may take to catch up, in seconds.
 const SETTLE_S: u32 = 60;
 
@@ -122,6 +124,16 @@ impl Deployment {
     /// Starts an API process that finds Kafka somewhere else.
     pub fn api_at(&self, kafka: &str) -> Private<Process> {
         private::process("api", &[], self.env_at(kafka), 1).unwrap()
+    }
+
+    /// Starts an API process that waits longer than this machine stalls: where every request must succeed at once, a 503
+    /// or a 202 is then what was done to the system, and not what the machine did.
+    pub fn patient_api(&self) -> Private<Process> {
+        let mut env = self.env.clone();
+        for (name, ms) in [("EXTRA_WAIT_MS", PATIENT_MS), ("READER_POOL_ACQUIRE_TIMEOUT_MS", PATIENT_MS)] {
+            env.insert(format!("TIDEMARK_{name}"), ms.to_string());
+        }
+        private::process("api", &[], env, 1).unwrap()
     }
 
     /// Starts a consumers process.

@@ -5,6 +5,7 @@ use super::client::{Answer, Client};
 use super::deployment::Deployment;
 use super::wait_until;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -85,9 +86,14 @@ pub struct Load {
 impl Load {
     /// Starts so many threads; each request in turn is a sign-up or a claim on one of the coupons.
     pub fn start(client: &Client, coupons: &[u64], threads: u64) -> Self {
+        Self::numbered(client, coupons, 1..=threads)
+    }
+
+    /// As [`Load::start`], beside another load: their threads need different numbers.
+    pub fn numbered(client: &Client, coupons: &[u64], threads: RangeInclusive<u64>) -> Self {
         let (stop, given_up, won) = (Arc::default(), Arc::default(), Arc::default());
         let mut load = Self { stop, given_up, won, threads: Vec::new() };
-        for thread in 1..=threads {
+        for thread in threads {
             let (client, coupons) = (client.clone(), coupons.to_vec());
             let (stop, given_up, won) = (load.stop.clone(), load.given_up.clone(), load.won.clone());
             let work = move || {

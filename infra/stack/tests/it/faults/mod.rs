@@ -2,7 +2,7 @@
 //! twice, and nothing is skipped.
 //!
 //! Unlike their neighbours these tests use the running stack (`cargo stack up`), under topics and tables of their
-//! own; a service that a test breaks is its own. The binaries must be built: `cargo build -p api -p consumers`.
+//! own; a service that a test breaks is its own. The binaries must be built: `cargo build --workspace`.
 
 mod answer_lost;
 mod api_killed;
