@@ -90,8 +90,12 @@ impl Relay {
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RelayError> {
         let mut stuck_at = None;
         loop {
-            let opening = self.opening().filter(|opening| Some(opening.generation) != stuck_at);
-            if let Some(opening) = opening {
+            let opening = self.opening();
+            if opening.is_none() {
+                // Whoever has the partition now says how it gets on.
+                self.status.lock().error = None;
+            }
+            if let Some(opening) = opening.filter(|opening| Some(opening.generation) != stuck_at) {
                 self.status.lock().running = true;
                 let ended = tokio::select! {
                     () = shutdown.cancelled() => Ended::Closed,

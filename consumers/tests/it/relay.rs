@@ -2,7 +2,8 @@
 
 use crate::{
     facts::Standing,
-    patience::{until, until_true},
+    operator,
+    patience::{PATIENCE, until, until_true},
     paying::{self, PRICE},
     process::Process,
     world::{World, in_world},
@@ -15,6 +16,7 @@ use consumers::{
 use migrations::entity::outbox;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use schemas::{Fact, FactTopic, facts::*};
+use serde_json::json;
 use std::{ops::RangeInclusive, time::Duration};
 
 /// Users that pay in turn; those of even id have no money.
@@ -277,6 +279,36 @@ async fn what_a_killed_relay_left_unfinished_is_never_seen() -> anyhow::Result<(
         let told = world.facts(FactTopic::ExternalPlatform).await?;
         assert_eq!(told.iter().map(|standing| source_offset(&standing.fact)).collect::<Vec<_>>(), [10, 11]);
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_is_stuck_says_so_only_while_it_has_the_partition() -> anyhow::Result<()> {
+    in_world(async |world| {
+        start_with_orders(world, 2).await?.stop().await?;
+        let limits = ProducerLimits { delivery_timeout_ms: 30_000, queue_messages: 10, queue_kbytes: 1_024 };
+        let producer: FutureProducer = kafka::producer(&world.config.kafka, "foreign", 0, limits).create()?;
+        let name = FactTopic::Payment.name(&world.config.topic_prefix);
+        let unknown = [&[0][..], &999_999_i32.to_be_bytes(), b"datum"].concat();
+        let foreign = FutureRecord::to(&name).partition(0).key("foreign").payload(&unknown);
+        producer.send(foreign, PATIENCE).await.map_err(|(error, _)| error)?;
+
+        let process = start(world).await?;
+        let stuck = "the outbox relay does not get on";
+        let reason = process.until_not_ready(stuck).await?;
+        assert!(reason.contains("999999"), "{reason}");
+        let scope = json!({"scope": {"groups": ["order-projection"]}});
+        let operation = operator::pause(&process, scope).await?;
+        operator::settles(&process, &operation, "PAUSED").await?;
+        until_true("who has no partition has no error", async || {
+            let (_, health) = process.get("/health", false).await?;
+            Ok(health["relay"]["error"].is_null())
+        })
+        .await?;
+        operator::resume(&process, json!({})).await?;
+        process.until_not_ready(stuck).await?;
+        process.stop().await
     })
     .await
 }

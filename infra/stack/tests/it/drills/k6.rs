@@ -28,7 +28,7 @@ impl K6 {
             .envs(["HOME", "PATH"].iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
             .env("K6_TARGET_URL", format!("http://127.0.0.1:{}", api.launch().port))
             .env("SUMMARY_FILE", log.with_extension("json"))
-            .envs([("SCENARIO", "load"), ("ORDER_EVERY", "4"), ("VUS", "100"), ("P95_MS", "5000")])
+            .envs([("SCENARIO", "load"), ("ORDER_EVERY", "4"), ("VUS", "400"), ("P95_MS", "5000")])
             .env("RATE", per_second.to_string())
             .env("DURATION", format!("{}s", duration.as_secs()))
             .stdin(Stdio::null())
