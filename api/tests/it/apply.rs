@@ -63,11 +63,13 @@ fn a_campaign_gives_its_pieces_and_starts_again_when_it_is_reset() {
 async fn apply_soon(server: &Server, user: u64) {
     let began = Instant::now();
     loop {
+        // What was asked within the second may be answered after it.
+        let asked = began.elapsed();
         let answer = apply(server, user).send().await;
         if answer.status == 200 {
             return;
         }
         answer.assert_refused(422, "C003");
-        assert!(began.elapsed() < Duration::from_secs(1), "{answer:?}");
+        assert!(asked < Duration::from_secs(1), "{answer:?}");
     }
 }

@@ -137,6 +137,9 @@ impl Server {
     }
 }
 
+/// What the shared processes add to their waits, in ms: what a stall of the machine makes of an answer is nobody's promise.
+const EXTRA_WAIT_MS: u32 = 5_000;
+
 /// Two processes on one log.
 pub(crate) struct Pair {
     pub(crate) config: Config,
@@ -147,8 +150,9 @@ pub(crate) struct Pair {
 impl Pair {
     async fn start(mode: ModeSetting) -> Self {
         let config = log::found(mode).await;
-        let second = Config { instance: format!("{}-other", config.instance), ..config.clone() };
-        let (one, other) = tokio::join!(Server::start(config.clone()), Server::start(second));
+        let first = Config { extra_wait_ms: EXTRA_WAIT_MS, ..config.clone() };
+        let second = Config { instance: format!("{}-other", config.instance), ..first.clone() };
+        let (one, other) = tokio::join!(Server::start(first), Server::start(second));
         Self { config, one, other }
     }
 
