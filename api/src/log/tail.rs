@@ -17,6 +17,7 @@ use rdkafka::{
 };
 use schemas::codec::{Codec, CodecError, DecodeError, decode_founding};
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
@@ -30,6 +31,10 @@ const POLL: Duration = Duration::from_millis(100);
 const FROZEN: Duration = Duration::from_secs(1);
 /// Going back to where a partition stopped.
 const SEEK: Duration = Duration::from_secs(5);
+/// Longest time of one comparison with the log; one that took longer is done again.
+const VERIFIED_WITHIN: Duration = Duration::from_secs(15);
+/// Asking where the partitions end, for that.
+const VERIFY_ENDS: Duration = Duration::from_secs(2);
 /// Pause between two attempts to look at a log that does not answer.
 const VERIFY_RETRY: Duration = Duration::from_millis(200);
 
@@ -128,8 +133,12 @@ impl<S: State> Tail<S> {
             if follower.skips.refresh() {
                 follower.go_on(&consumer);
             }
+            if follower.suspicious && !matches!(polled, Some(Err(_))) {
+                follower.verify(shutdown)?;
+                // What that took is no sign of having stood still: else a slow machine would verify before every record.
+                last_poll = Instant::now();
+            }
             match polled {
-                None if follower.suspicious => follower.verify(shutdown)?,
                 None => {}
                 Some(Err(source)) if is_wrong_offset(&source) => {
                     return Err(Fatal::Client { topic: follower.log.name().to_string(), source });
@@ -138,12 +147,7 @@ impl<S: State> Tail<S> {
                     tracing::debug!(%error, topic = %follower.log.name(), "the tail lost its broker");
                     follower.suspicious = true;
                 }
-                Some(Ok(message)) => {
-                    if follower.suspicious {
-                        follower.verify(shutdown)?;
-                    }
-                    follower.fold(&message);
-                }
+                Some(Ok(message)) => follower.fold(&message),
             }
         }
         Ok(())
@@ -248,39 +252,67 @@ impl<S: State> Follower<S> {
 
     /// Compares the last folded record of every partition with the log.
     fn verify(&mut self, shutdown: &CancellationToken) -> Result<(), Fatal> {
-        for cell in self.log.cells() {
-            let (next_offset, expected) =
-                cell.look(|fold| (fold.header().next_offset, fold.header().last_record_hash));
-            let Some(last) = next_offset.checked_sub(1) else { continue };
-            let another = |reason: &str| Fatal::AnotherHistory {
-                topic: self.log.name().to_string(),
-                partition: cell.partition(),
-                next_offset,
-                reason: reason.to_owned(),
-            };
-            loop {
-                if shutdown.is_cancelled() {
-                    return Ok(());
-                }
-                let end = self.reader.bounds(self.log.name(), cell.partition()).map(|(_, end)| end);
-                if end.is_ok_and(|end| end < next_offset) {
-                    return Err(another("the log ends before the last folded record"));
-                }
-                match self.reader.record(self.log.name(), cell.partition(), last) {
-                    Ok(record) if record_hash(record.payload.as_deref()) == expected => break,
-                    Ok(_) => return Err(another("the last folded record is another one there")),
-                    Err(LogReadError::Unavailable(error)) if is_wrong_offset(&error) => {
-                        return Err(another("the log ends before the last folded record"));
-                    }
-                    Err(error) => {
-                        tracing::debug!(%error, "the log cannot be verified yet");
-                        std::thread::sleep(VERIFY_RETRY);
-                    }
-                }
+        let next_offsets = self.log.cells().iter().map(|cell| (cell.partition(), cell.next_offset()));
+        let folded: BTreeMap<i32, u64> =
+            next_offsets.filter_map(|(partition, next)| Some((partition, next.checked_sub(1)?))).collect();
+        while !shutdown.is_cancelled() {
+            let began = Instant::now();
+            let is_seen = self.is_the_log(&folded)?;
+            // Who stood still in the middle of it has seen a part of it before and a part after.
+            if is_seen && began.elapsed() <= VERIFIED_WITHIN {
+                break;
+            }
+            if !is_seen {
+                std::thread::sleep(VERIFY_RETRY);
             }
         }
         self.suspicious = false;
         Ok(())
+    }
+
+    /// Whether the last folded records stand in the log; no where the brokers do not answer.
+    fn is_the_log(&self, folded: &BTreeMap<i32, u64>) -> Result<bool, Fatal> {
+        let another = |partition: i32, reason: &str| Fatal::AnotherHistory {
+            topic: self.log.name().to_string(),
+            partition,
+            next_offset: folded[&partition] + 1,
+            reason: reason.to_owned(),
+        };
+        let ends_early = "the log ends before the last folded record";
+        let wanted: Vec<_> =
+            folded.keys().map(|partition| (self.log.name().to_string(), *partition)).collect();
+        let asked = self.reader.end_offsets(&wanted, VERIFY_ENDS);
+        let Ok(ends) = asked.inspect_err(|error| tracing::debug!(%error, "the log cannot be verified yet"))
+        else {
+            return Ok(false);
+        };
+        for ((partition, last), end) in folded.iter().zip(ends) {
+            if end <= *last {
+                return Err(another(*partition, ends_early));
+            }
+        }
+        let records = match self.reader.records(self.log.name(), folded) {
+            Ok(records) => records,
+            Err(LogReadError::Unavailable(error)) if is_wrong_offset(&error) => {
+                // Of which partition it is, librdkafka does not say.
+                let missing = |(partition, last): &(&i32, &u64)| {
+                    let bounds = self.reader.bounds(self.log.name(), **partition);
+                    bounds.is_ok_and(|(first, end)| !(first..end).contains(*last))
+                };
+                return folded.iter().find(missing).map_or(Ok(false), |(p, _)| Err(another(*p, ends_early)));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the log cannot be verified yet");
+                return Ok(false);
+            }
+        };
+        for (partition, record) in records {
+            let expected = self.log.cell(partition).look(|fold| fold.header().last_record_hash);
+            if record_hash(record.payload.as_deref()) != expected {
+                return Err(another(partition, "the last folded record is another one there"));
+            }
+        }
+        Ok(true)
     }
 }
 

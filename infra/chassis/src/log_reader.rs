@@ -5,7 +5,10 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// One call to the brokers; a longer one would block on a leader that is gone.
 const CALL_TIMEOUT: Duration = Duration::from_millis(500);
@@ -222,6 +225,48 @@ impl LogReader {
                 std::ops::ControlFlow::Continue(())
             }
         })?;
+        Ok(found)
+    }
+
+    /// Of each partition one record that must be there, all with one client: making and ending one takes its time.
+    ///
+    /// # Errors
+    /// See [`LogReadError`].
+    pub fn records(
+        &self,
+        topic: &str,
+        wanted: &BTreeMap<i32, u64>,
+    ) -> Result<BTreeMap<i32, RawRecord>, LogReadError> {
+        let mut found = BTreeMap::new();
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let consumer: BaseConsumer = self.config.create()?;
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in wanted {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset as i64))?;
+        }
+        consumer.assign(&list)?;
+        let waited = RECORD_TIMEOUT.max(self.patience);
+        let mut heard = Instant::now();
+        while let Some((partition, offset)) =
+            wanted.iter().find(|(partition, _)| !found.contains_key(*partition))
+        {
+            match consumer.poll(CALL_TIMEOUT) {
+                Some(Ok(message)) => {
+                    if wanted.get(&message.partition()) == Some(&message.offset().unsigned_abs()) {
+                        found.insert(message.partition(), raw(&message).to_owned());
+                        heard = Instant::now();
+                    }
+                }
+                Some(Err(error)) if is_wrong_offset(&error) => return Err(error.into()),
+                Some(Err(_)) | None => {}
+            }
+            if heard.elapsed() > waited {
+                let (topic, partition, offset) = (topic.to_owned(), *partition, *offset);
+                return Err(LogReadError::NoRecord { topic, partition, offset });
+            }
+        }
         Ok(found)
     }
 

@@ -56,7 +56,7 @@ impl Ready {
     pub fn probe(&self) -> Result<(), String> {
         match self {
             Self::Running => Ok(()),
-            Self::Http { url } => match http::get(url)? {
+            Self::Http { url } => match http::get_within(url, PROBE)? {
                 answer if answer.status == 200 => Ok(()),
                 answer => Err(format!("GET {url} answers {}", answer.status)),
             },
