@@ -69,6 +69,10 @@ pub(super) async fn operations(
     if !(1..=limits::MAX_OPERATIONS).contains(&limit) {
         return Err(bad(format!("limit is 1 to {}", limits::MAX_OPERATIONS)));
     }
+    // Where the brokers do not say how far that is, what is known here is better than nothing.
+    if let Ok(end) = office.end_of(topics::AUDIT).await {
+        office.until_listed(end).await?;
+    }
     let newest: Vec<Operation> = office.view.operations(|all| all.newest().take(limit).cloned().collect());
     Ok(Json(json!({"operations": newest})))
 }
@@ -179,6 +183,19 @@ fn place<'a>(
 type Depth = BTreeMap<(String, i32), (Option<u64>, Option<Option<i64>>)>;
 
 impl Office {
+    /// Waits until every operation before this offset of `control.audit` is known here.
+    async fn until_listed(&self, end: u64) -> Result<(), Refusal> {
+        let mut changes = self.view.changes();
+        let known_by = Instant::now() + limits::KNOWN_HERE;
+        while self.view.operations(|all| all.next()) < end {
+            if Instant::now() >= known_by {
+                return Err(Refusal::behind());
+            }
+            let _ = tokio::time::timeout(limits::WAIT_POLL, changes.changed()).await;
+        }
+        Ok(())
+    }
+
     /// Every partition of every group.
     pub(super) async fn rows(&self, wanted: &Wanted, reports: &Reports) -> BTreeMap<String, Vec<Row>> {
         let (depth, kept_ms) = (self.depth().await, self.kept_ms().await);
