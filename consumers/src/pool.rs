@@ -10,7 +10,8 @@ use control::{
 };
 use parking_lot::RwLock;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr,
+    TransactionTrait,
     sqlx::{self, AssertSqlSafe, Executor, MySqlConnection},
 };
 use std::{sync::Arc, time::Duration};
@@ -241,6 +242,36 @@ pub async fn connect_once(url: &str) -> Result<DatabaseConnection, DbErr> {
 pub async fn in_time<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     let late = |_| DbErr::Conn(RuntimeErr::Internal("no answer in time".to_owned()));
     tokio::time::timeout(limits::DATABASE_TIMEOUT, work).await.map_err(late)?
+}
+
+/// A transaction of whoever works beside a group, within [`in_time`]. Read committed: no gaps are locked, so that the
+/// group inserts beside it.
+///
+/// # Errors
+/// As [`in_time`], and what `work` says; then nothing is written.
+pub async fn in_transaction<T>(
+    pool: &WriterPool,
+    work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, DbErr>,
+) -> Result<T, DbErr> {
+    let isolation = Some(IsolationLevel::ReadCommitted);
+    in_time(async {
+        let transaction = pool.get()?.begin_with_config(isolation, None).await?;
+        match work(&transaction).await {
+            Ok(done) => transaction.commit().await.map(|()| done),
+            Err(error) => {
+                roll_back(transaction).await;
+                Err(error)
+            }
+        }
+    })
+    .await
+}
+
+/// Explicitly: a dropped transaction keeps its locks until its connection is used again.
+pub async fn roll_back(transaction: DatabaseTransaction) {
+    if let Err(error) = transaction.rollback().await {
+        tracing::debug!(%error, "rolling back failed; the server will do it");
+    }
 }
 
 /// See [`limits::SESSION_SILENCE_S`]. The pool looks whether a session is still there before it hands it out.

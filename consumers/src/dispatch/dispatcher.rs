@@ -9,21 +9,19 @@ use super::{Breaker, Dispatches, Journal, Order, Partner, Refusal, Schedule};
 use crate::{
     group::{Activity, OpenPartition, OpenPartitions, Work},
     limits, metric,
-    pool::{WriterPool, in_time},
+    pool::{WriterPool, in_time, in_transaction},
 };
 use chassis::shutdown::CancellationToken;
 use migrations::entity::{
     external_dispatches::{self as dispatches, Again, Model},
-    projection_offset::{self as places, Column},
+    projection_offset::{self as places, Key},
 };
 use parking_lot::Mutex;
 use schemas::{
     Fact, Uuid,
     facts::{DispatchDelivered, DispatchFailed},
 };
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryFilter, TransactionTrait,
-};
+use sea_orm::{DatabaseTransaction, DbErr};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -62,6 +60,14 @@ struct Desk {
     schedule: Schedule,
     breaker: Mutex<Breaker>,
     owner: String,
+    open: watch::Receiver<OpenPartitions>,
+}
+
+/// A row that this instance has leased.
+struct Leased {
+    row: Model,
+    /// Under which its partition was open.
+    epoch: u64,
 }
 
 /// See the module.
@@ -107,7 +113,7 @@ impl Dispatcher {
         // Another one for each start: what an earlier one leased is not ours.
         let mut owner = format!("{}/{instance}", Uuid::new_v4().simple());
         owner = owner.chars().take(dispatches::OWNER_MAX_CHARS).collect();
-        let desk = Desk { pool, activity, journal, partner, schedule, breaker, owner };
+        let desk = Desk { pool, activity, journal, partner, schedule, breaker, owner, open: open.clone() };
         Self {
             desk: Arc::new(desk),
             concurrency: concurrency.clamp(1, limits::MAX_PLATFORM_CALLS),
@@ -164,17 +170,18 @@ impl Dispatcher {
         if permitted == 0 || read.is_empty() {
             return Ok(waits);
         }
-        let (rows, set_back) = in_time(self.lease(&read, permitted as u64)).await?;
+        let (rows, set_back) = self.lease(&read, permitted as u64).await?;
         for row in rows {
-            let Some(order) = Order::of(&row) else {
+            let (Some(order), Some(open)) = (Order::of(&row), read.get(&row.partition_id)) else {
                 // The table's own check and the group forbid it.
                 tracing::error!(order = row.order_id, "a pending dispatch without what is to be told");
                 continue;
             };
+            let leased = Leased { row, epoch: open.epoch };
             self.desk.breaker.lock().begun();
             let (desk, within) = (self.desk.clone(), self.desk.activity.enter());
             calls.spawn(async move {
-                desk.dispatch(row, order).await;
+                desk.dispatch(leased, order).await;
                 drop(within);
             });
         }
@@ -185,39 +192,23 @@ impl Dispatcher {
     /// Leases what is due; of partitions that MySQL does not hold as the group left them, nothing. Returns whether
     /// there are any.
     async fn lease(&self, open: &OpenPartitions, limit: u64) -> Result<(Vec<Model>, bool), DbErr> {
-        // Read committed: no gaps are locked, so that the group inserts beside it.
-        let isolation = Some(IsolationLevel::ReadCommitted);
-        let transaction = self.desk.pool.get()?.begin_with_config(isolation, None).await?;
-        let leased = async {
-            let partitions = self.held(&transaction, open).await?;
-            let rows = dispatches::due(&transaction, &partitions, limit).await?;
+        in_transaction(&self.desk.pool, async |transaction| {
+            let partitions = self.held(transaction, open).await?;
+            let rows = dispatches::due(transaction, &partitions, limit).await?;
             let ids: Vec<u64> = rows.iter().map(|row| row.order_id).collect();
             let lease_ms = self.lease.as_millis() as u64;
-            dispatches::lease(&transaction, &ids, &self.desk.owner, lease_ms).await?;
+            dispatches::lease(transaction, &ids, &self.desk.owner, lease_ms).await?;
             Ok((rows, partitions.len() < open.len()))
-        };
-        match leased.await {
-            Ok(leased) => {
-                transaction.commit().await?;
-                Ok(leased)
-            }
-            Err(error) => {
-                if let Err(error) = transaction.rollback().await {
-                    tracing::debug!(%error, "rolling back failed; the server will do it");
-                }
-                Err(error)
-            }
-        }
+        })
+        .await
     }
 
     /// Those of the open partitions that MySQL still holds as the group left them. In a database that was set back, rows
     /// are due again that were told; the group learns of it with the next fact only.
     async fn held(&self, db: &DatabaseTransaction, open: &OpenPartitions) -> Result<Vec<i32>, DbErr> {
-        let places = places::Entity::find()
-            .filter(Column::GroupName.eq(Dispatches::GROUP))
-            .filter(Column::Topic.eq(self.desk.journal.topic()))
-            .all(db)
-            .await?;
+        // Held, so that whoever was frozen between this look and the lease leases nothing that is somebody else's by then.
+        let (topic, mine) = (self.desk.journal.topic(), open.keys().copied());
+        let places = places::hold_all(db, Dispatches::GROUP, &topic, mine).await?;
         let held = |place: &places::Model, open: &OpenPartition| {
             place.epoch == open.epoch && place.next_offset >= open.next_offset
         };
@@ -253,8 +244,8 @@ impl Desk {
         Ok((pending, in_time(dispatches::count(&db, dispatches::FAILED)).await?))
     }
 
-    async fn dispatch(&self, row: Model, order: Order) {
-        let attempts = row.attempts + 1;
+    async fn dispatch(&self, leased: Leased, order: Order) {
+        let attempts = leased.row.attempts + 1;
         let began = Instant::now();
         let told = self.partner.tell(&order).await;
         let answered = told.as_ref().err().is_none_or(|refusal| refusal.answered);
@@ -267,49 +258,71 @@ impl Desk {
         metrics::counter!(metric::DISPATCH_CALLS, "outcome" => outcome).increment(1);
         metrics::histogram!(metric::DISPATCH_CALL_SECONDS).record(began.elapsed().as_secs_f64());
         let done = match told {
-            Ok(()) => self.delivered(&row, attempts).await,
-            Err(refusal) => self.refused(&row, attempts, &refusal).await,
+            Ok(()) => self.delivered(&leased, attempts).await,
+            Err(refusal) => self.refused(&leased, attempts, &refusal).await,
         };
         if let Err(error) = done {
-            tracing::warn!(%error, order = row.order_id, "a dispatch keeps its lease until that ends");
+            tracing::warn!(%error, order = leased.row.order_id, "a dispatch keeps its lease until that ends");
         }
     }
 
-    async fn delivered(&self, row: &Model, attempts: u32) -> Result<(), DbErr> {
-        let order_id = row.order_id as i64;
+    async fn delivered(&self, leased: &Leased, attempts: u32) -> Result<(), DbErr> {
+        let order_id = leased.row.order_id as i64;
         let fact = DispatchDelivered { order_id, attempts: attempts as i32, at_ms: now_ms() };
-        self.conclude(row, fact.into()).await
+        self.conclude(leased, fact.into()).await
     }
 
-    async fn refused(&self, row: &Model, attempts: u32, refusal: &Refusal) -> Result<(), DbErr> {
-        tracing::info!(order = row.order_id, attempts, reason = refusal.reason, "an order was not taken");
+    async fn refused(&self, leased: &Leased, attempts: u32, refusal: &Refusal) -> Result<(), DbErr> {
+        let order = leased.row.order_id;
+        tracing::info!(order, attempts, reason = refusal.reason, "an order was not taken");
         if let Some(delay) = self.schedule.after(attempts, refusal.retry_after) {
-            return self.give_back(row, attempts, delay, &refusal.reason).await;
+            return self.give_back(leased, attempts, delay, &refusal.reason).await;
         }
-        let order_id = row.order_id as i64;
         let reason = refusal.reason.clone();
-        tracing::error!(order = row.order_id, attempts, reason, "an order was given up; redrive it");
-        let fact = DispatchFailed { order_id, attempts: attempts as i32, reason, at_ms: now_ms() };
-        self.conclude(row, fact.into()).await
+        tracing::error!(order, attempts, reason, "an order was given up; redrive it");
+        let fact =
+            DispatchFailed { order_id: order as i64, attempts: attempts as i32, reason, at_ms: now_ms() };
+        self.conclude(leased, fact.into()).await
     }
 
     /// Appends how it ended. Where Kafka does not take it, the order is told once more: the key makes that harmless.
-    async fn conclude(&self, row: &Model, fact: Fact) -> Result<(), DbErr> {
+    async fn conclude(&self, leased: &Leased, fact: Fact) -> Result<(), DbErr> {
         match self.journal.append(&fact).await {
             Ok(()) => Ok(()),
             Err(error) => {
+                let Leased { row, .. } = leased;
                 tracing::warn!(%error, order = row.order_id, "how a dispatch ended is not recorded yet");
                 let reason: String = error.to_string().chars().take(dispatches::ERROR_MAX_CHARS).collect();
-                self.give_back(row, row.attempts, limits::UNRECORDED_PAUSE, &reason).await
+                self.give_back(leased, row.attempts, limits::UNRECORDED_PAUSE, &reason).await
             }
         }
     }
 
-    async fn give_back(&self, row: &Model, attempts: u32, delay: Duration, error: &str) -> Result<(), DbErr> {
+    /// Unless somebody else has the partition by now: whoever was frozen during the call writes nothing when it wakes.
+    async fn give_back(
+        &self,
+        leased: &Leased,
+        attempts: u32,
+        delay: Duration,
+        error: &str,
+    ) -> Result<(), DbErr> {
+        let Leased { row, epoch } = leased;
         let delay_ms = delay.as_millis() as u64;
         let again = Again { order_id: row.order_id, owner: &self.owner, attempts, delay_ms, error };
-        if !in_time(dispatches::give_back(&self.pool.get()?, &again)).await? {
-            tracing::debug!(order = row.order_id, "the lease is not ours any more");
+        let key = Key {
+            group_name: Dispatches::GROUP.to_owned(),
+            topic: self.journal.topic(),
+            partition_id: row.partition_id,
+        };
+        let given_back = in_transaction(&self.pool, async |transaction| {
+            let held = places::hold_epoch(transaction, &key).await?;
+            // It may have been opened anew here meanwhile.
+            let now = self.open.borrow().get(&row.partition_id).map(|open| open.epoch);
+            let is_ours = held == Some(*epoch) || held.is_some() && held == now;
+            Ok(is_ours && dispatches::give_back(transaction, &again).await?)
+        });
+        if !given_back.await? {
+            tracing::info!(order = row.order_id, "the lease is not ours any more");
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! One partition's batches, one at a time: work takes them in, rows and offset are written in one transaction.
 
 use super::work::{Desk, Stop, Work, unloaded};
-use crate::{config::Config, limits, metric};
+use crate::{config::Config, limits, metric, pool::roll_back};
 use chassis::{log_reader::RawRecord, shutdown::CancellationToken};
 use migrations::{
     Failure,
     entity::projection_offset::{self, Expected, Model as Place, Progress},
 };
-use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{DbErr, TransactionTrait};
 use std::time::Instant;
 
 /// What became of a batch.
@@ -151,12 +151,5 @@ impl<W: Work> Worker<W> {
                 Err(why)
             }
         }
-    }
-}
-
-/// Explicitly: a dropped transaction keeps its locks until its connection is used again.
-async fn roll_back(transaction: DatabaseTransaction) {
-    if let Err(error) = transaction.rollback().await {
-        tracing::debug!(%error, "rolling back failed; the server will do it");
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     controls::Unit,
     group::{Activity, Folding, OpenPartition, OpenPartitions, opening},
     limits, metric,
-    pool::{WriterPool, in_time},
+    pool::{WriterPool, in_time, in_transaction},
 };
 use chassis::shutdown::CancellationToken;
 use domain::shop::Shop;
@@ -210,15 +210,12 @@ impl Relay {
                 Err(panicked) => return PublishError::Fatal(panicked.to_string()),
             };
             self.status.lock().published += published;
-            // Whoever was frozen meanwhile, and has lost the partition, leaves the rows to his successor.
-            match self.is_claimed_by(opening).await {
+            // What is published is only deleted from now on, by whomever: the topics say so. Whoever was frozen meanwhile,
+            // and has lost the partition, leaves the rows to his successor.
+            match self.forget(&offsets, opening).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => return PublishError::Transient(error.to_string()),
-            }
-            // What is published is only deleted from now on, by whomever: the topics say so.
-            if let Err(error) = self.forget(&offsets).await {
-                return PublishError::Transient(error.to_string());
             }
             drop(within);
         }
@@ -229,8 +226,17 @@ impl Relay {
         in_time(outbox::page(&self.pool.get()?, 0, limits::RELAY_ROWS)).await
     }
 
-    async fn forget(&self, offsets: &[u64]) -> Result<(), DbErr> {
-        in_time(outbox::delete_many(&self.pool.get()?, offsets)).await.map(drop)
+    /// Deletes what was published, unless somebody else has the partition by now.
+    async fn forget(&self, offsets: &[u64], opening: OpenPartition) -> Result<bool, DbErr> {
+        let key = opening::key::<Folding<Shop>>(&self.config, PARTITION);
+        in_transaction(&self.pool, async |transaction| {
+            let is_ours = projection_offset::hold_epoch(transaction, &key).await? == Some(opening.epoch);
+            if is_ours {
+                outbox::delete_many(transaction, offsets).await?;
+            }
+            Ok(is_ours)
+        })
+        .await
     }
 
     async fn note_waiting(&self, page: u64, counted: &mut Instant) -> Result<(), DbErr> {

@@ -5,7 +5,7 @@
 
 use super::Bytes;
 use sea_orm::entity::prelude::*;
-use sea_orm::{DbBackend, QueryOrder, Statement, Value};
+use sea_orm::{DatabaseTransaction, DbBackend, QueryOrder, QuerySelect, Statement, Value};
 
 /// The longest group name, in characters.
 pub const GROUP_NAME_MAX_CHARS: usize = 64;
@@ -195,6 +195,30 @@ pub async fn claim<C: ConnectionTrait>(db: &C, key: &Key) -> Result<Option<Model
     }
     let row = load(db, key).await?;
     Ok(row.map(|row| Model { epoch: claimed.last_insert_id(), ..row }))
+}
+
+/// The epoch of `key`, if there is a row: until this transaction ends, nobody claims it and nobody advances it. For
+/// whoever writes beside the projection, to be the first statement of its transaction.
+///
+/// # Errors
+/// The database's own.
+pub async fn hold_epoch(transaction: &DatabaseTransaction, key: &Key) -> Result<Option<u64>, DbErr> {
+    let row = Entity::find_by_id((key.group_name.clone(), key.topic.clone(), key.partition_id));
+    Ok(row.lock_shared().one(transaction).await?.map(|row| row.epoch))
+}
+
+/// The rows of these partitions of a group's topic, held as by [`hold_epoch`].
+///
+/// # Errors
+/// The database's own.
+pub async fn hold_all(
+    transaction: &DatabaseTransaction,
+    group_name: &str,
+    topic: &str,
+    partitions: impl IntoIterator<Item = i32>,
+) -> Result<Vec<Model>, DbErr> {
+    let rows = Entity::find().filter(Column::GroupName.eq(group_name)).filter(Column::Topic.eq(topic));
+    rows.filter(Column::PartitionId.is_in(partitions)).lock_shared().all(transaction).await
 }
 
 /// Compare-and-set, to be the first statement of a projection's transaction: writes `to` if offset and epoch are still

@@ -3,7 +3,9 @@
 use crate::server::{in_schema, until_an_update_is_under_way};
 use migrations::entity::Bytes;
 use migrations::entity::projection_offset::{ACTIVE_RULES_MAX_BYTES, Expected, Key, Progress};
-use migrations::entity::projection_offset::{advance, claim, create_if_absent, load, of_group};
+use migrations::entity::projection_offset::{
+    advance, claim, create_if_absent, hold_all, hold_epoch, load, of_group,
+};
 use migrations::{Failure, mysql_error_code};
 use sea_orm::TransactionTrait;
 
@@ -86,6 +88,37 @@ async fn a_claim_waits_for_the_transaction_that_is_advancing_and_sees_its_result
         let new = claiming.await.unwrap().unwrap().unwrap();
         assert_eq!((new.epoch, new.progress()), (2, progress(10)));
         assert!(advance(&db, &key(0), new.expected(), &progress(20)).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_waits_for_whoever_writes_beside_the_projection() {
+    in_schema(|db| async move {
+        for partition in 0..3 {
+            create_if_absent(&db, &key(partition), &Progress::default()).await.unwrap();
+            claim(&db, &key(partition)).await.unwrap().unwrap();
+        }
+        let tx = db.begin().await.unwrap();
+        assert_eq!(hold_epoch(&tx, &key(9)).await.unwrap(), None);
+        assert_eq!(hold_epoch(&tx, &key(0)).await.unwrap(), Some(1));
+        let beside = db.begin().await.unwrap();
+        let held = hold_all(&beside, &key(0).group_name, &key(0).topic, [0, 1]).await.unwrap();
+        assert_eq!(
+            held.iter().map(|row| (row.partition_id, row.epoch)).collect::<Vec<_>>(),
+            [(0, 1), (1, 1)]
+        );
+        assert_eq!(claim(&db, &key(2)).await.unwrap().unwrap().epoch, 2, "this one is not held");
+        let claiming = tokio::spawn({
+            let db = db.clone();
+            async move { claim(&db, &key(0)).await }
+        });
+        until_an_update_is_under_way(&db).await;
+        tx.commit().await.unwrap();
+        until_an_update_is_under_way(&db).await;
+        assert!(!claiming.is_finished());
+        beside.commit().await.unwrap();
+        assert_eq!(claiming.await.unwrap().unwrap().unwrap().epoch, 2);
     })
     .await;
 }

@@ -67,6 +67,45 @@ async fn who_is_killed_between_the_call_and_its_record_is_replaced_when_the_leas
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_frozen_during_the_call_writes_nothing_when_it_wakes() -> anyhow::Result<()> {
+    in_world(async |world| {
+        let (partner, config) = scene(world, ALL, 1.0).await?;
+        let shop = world.start_and_open().await?;
+        let telling = Config { groups: Dispatches::GROUP.into(), ..renamed(&config, "-b") };
+        let env = environment(&telling)?;
+        let started = tokio::task::spawn_blocking(move || private::process("consumers", &["run"], env, 0));
+        let mut frozen = started.await??;
+        let health = format!("{}/health", frozen.admin_url());
+        let calls = async || -> anyhow::Result<Value> {
+            let answer = reqwest::Client::builder().no_proxy().build()?.get(&health).send().await?;
+            Ok(answer.json::<Value>().await?["dispatch"]["inFlight"].clone())
+        };
+        partner.set_mode(Mode::Slow { ms: 600_000 })?;
+        pay(world, 1..=1).await?;
+        until_true("the partner is called", async || Ok(calls().await? == 1)).await?;
+        frozen.freeze()?;
+
+        let other = world.start_with(renamed(&telling, "-c")).await?;
+        // A static member that does not answer is missed when its session ends.
+        other.until_it_owns(PARTITIONS).await?;
+        let before = row_when(world, 1, "is there", |_| true).await?;
+        assert!(before.lease_owner.is_some(), "{before:?}");
+        frozen.thaw()?;
+        until_true("it has given the call up", async || Ok(calls().await? == 0)).await?;
+        assert_eq!(row_when(world, 1, "is there", |_| true).await?, before, "who woke has written");
+
+        partner.set_mode(Mode::Fast)?;
+        world.sql("UPDATE external_dispatches SET lease_until_ms = 1 WHERE order_id = 1").await?;
+        row_when(world, 1, "was delivered", |row| row.state == DELIVERED).await?;
+        assert_one_effect_each(&partner, 1..=1);
+        world.clean_audit().await?;
+        other.stop().await?;
+        shop.stop().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_share_the_telling_and_no_order_is_told_twice() -> anyhow::Result<()> {
     in_world(async |world| {
         const ORDERS: usize = 120;
