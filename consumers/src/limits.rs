@@ -45,7 +45,7 @@ pub const FIRST_CHUNK_OFFSETS: u64 = 1_024;
 pub const CHUNK_GROWTH: u64 = 8;
 /// One poll while a chunk is read.
 pub const CHUNK_POLL: Duration = Duration::from_millis(500);
-/// Longest wait for anything of a chunk.
+/// Longest wait for the brokers, and for anything of a chunk.
 pub const CHUNK_PATIENCE: Duration = Duration::from_secs(10);
 /// Rows of the outbox in one of Kafka's transactions.
 pub const RELAY_ROWS: u64 = 1_000;

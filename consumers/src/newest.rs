@@ -44,7 +44,7 @@ pub fn search<T: Default>(
     mut take: impl FnMut(i32, &mut T, &RawRecord<&[u8]>),
     enough: impl Fn(&T) -> bool,
 ) -> Result<BTreeMap<i32, T>, LogReadError> {
-    let reader = LogReader::new(config.clone())?;
+    let reader = LogReader::new(config.clone())?.patient(limits::CHUNK_PATIENCE);
     let mut searches: BTreeMap<i32, Search<T>> = BTreeMap::new();
     for &(partition, from) in partitions {
         let (low, end) = reader.bounds(topic, partition)?;

@@ -1,6 +1,6 @@
 //! Where the projections stand on two servers, and whether the one may be taken for an older state of the other.
 
-use crate::{config::Config, log};
+use crate::{config::Config, limits, log};
 use domain::digest::record_hash;
 use migrations::entity::projection_offset::{self, Model};
 use schemas::{Topic, groups};
@@ -76,7 +76,7 @@ pub(super) fn contradictions(from: &Places, to: &Places) -> Vec<String> {
 /// Places that are not of this log: beyond its end, or behind another record; blocking. What is compacted is not asked
 /// for the record.
 pub(super) fn strangers(config: &Config, to: &Places) -> anyhow::Result<Vec<String>> {
-    let reader = log::reader(config)?;
+    let reader = log::reader(config)?.patient(limits::CHUNK_PATIENCE);
     let mut found = Vec::new();
     for ((group, partition), place) in to {
         let (_, end) = reader.bounds(&place.topic, *partition)?;

@@ -25,8 +25,6 @@ const ORDER_TTL_MS: i64 = 10 * 60 * 1_000;
 const DEAD_LETTER_RETENTION_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// Facts about payments are kept this long, in ms (30 days).
 const PAYMENT_RETENTION_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
-/// A topic that was just made becomes visible within this.
-const VISIBLE: Duration = Duration::from_secs(15);
 /// Shortest key, in bytes.
 const MIN_KEY_BYTES: usize = 16;
 
@@ -156,9 +154,10 @@ async fn create_topics(config: &Config) -> anyhow::Result<()> {
 async fn wait_until_visible(config: &Config, wanted: Vec<(String, i32)>) -> anyhow::Result<()> {
     let config = config.clone();
     let look = move || {
-        let reader = log::reader(&config)?;
+        let reader = log::patient_reader(&config)?;
+        let visible = Duration::from_millis(config.kafka_wait_ms);
         for (name, partitions) in wanted {
-            let deadline = Instant::now() + VISIBLE;
+            let deadline = Instant::now() + visible;
             loop {
                 let found = reader.partitions(&name).unwrap_or(0);
                 let led = found == partitions as usize
@@ -170,7 +169,7 @@ async fn wait_until_visible(config: &Config, wanted: Vec<(String, i32)>) -> anyh
                     bail!("topic {name} has {found} partitions, not {partitions}; a count never changes");
                 }
                 if Instant::now() > deadline {
-                    bail!("topic {name} was created and did not become visible within {VISIBLE:?}");
+                    bail!("topic {name} was created and did not become visible within {visible:?}");
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -257,7 +256,7 @@ async fn found_partition(
 
 async fn look(config: &Config, topic: &str, partition: i32) -> anyhow::Result<Option<RulesActivated>> {
     let (config, topic) = (config.clone(), topic.to_owned());
-    let look = move || log::founding(&log::reader(&config)?, &topic, partition);
+    let look = move || log::founding(&log::patient_reader(&config)?, &topic, partition);
     Ok(tokio::task::spawn_blocking(look).await??)
 }
 

@@ -45,7 +45,7 @@ impl Seed<'_> {
         let (config, codec) = (self.config.clone(), self.codec.clone());
         let topic = Topic::Signup.name(&config.topic_prefix);
         let look = move || {
-            anyhow::Ok(log::reader(&config)?.find_first(&topic, partition, |raw| {
+            anyhow::Ok(log::patient_reader(&config)?.find_first(&topic, partition, |raw| {
                 let record = codec.decode(Topic::Signup, raw.payload).ok()?;
                 (record.envelope().0 == event_id).then_some(())
             })?)
