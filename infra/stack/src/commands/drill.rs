@@ -141,9 +141,11 @@ impl Drill {
                 ),
             ],
             Self::Cutover => CUTOVER,
-            Self::Ramp => {
-                &[("stack", "drills::ramp", "a_backlog_is_drained_in_steps_and_shoppers_wait_hardly_longer")]
-            }
+            Self::Ramp => &[(
+                "stack",
+                "drills::ramp",
+                "a_backlog_is_drained_in_steps_and_shoppers_are_answered_in_time",
+            )],
             Self::Chaos => &[(
                 "stack",
                 "faults::chaos",
