@@ -34,18 +34,49 @@ pub(in crate::commands) fn machine() -> Value {
 
 /// The share of the processors that somebody uses now, from 0 to 1, over a second.
 pub(in crate::commands) fn busy() -> Option<f64> {
-    let before = ticks(&fs::read_to_string("/proc/stat").ok()?)?;
+    let before = Ticks::now()?;
     std::thread::sleep(LOOK);
-    let after = ticks(&fs::read_to_string("/proc/stat").ok()?)?;
-    let (all, idle) = (after.0.checked_sub(before.0)?, after.1.checked_sub(before.1)?);
-    (all > 0).then(|| 1.0 - idle as f64 / all as f64)
+    Some(1.0 - before.shares_since()?.idle)
 }
 
-/// All ticks and the idle ones, out of the first line of `/proc/stat`: user, nice, system, idle, iowait ...
-fn ticks(stat: &str) -> Option<(u64, u64)> {
-    let fields = stat.lines().next()?.strip_prefix("cpu ")?;
-    let fields: Vec<u64> = fields.split_whitespace().filter_map(|field| field.parse().ok()).collect();
-    Some((fields.iter().take(8).sum(), fields.get(3)? + fields.get(4)?))
+/// Ticks of all processors since the machine began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) struct Ticks {
+    all: u64,
+    idle: u64,
+    stolen: u64,
+}
+
+/// Shares of the processors' time, from 0 to 1.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::commands) struct Shares {
+    /// Nobody wanted it.
+    pub(in crate::commands) idle: f64,
+    /// Somebody here wanted it, and another machine on the same hardware got it.
+    pub(in crate::commands) stolen: f64,
+}
+
+impl Ticks {
+    /// Until now; `None` where the system does not tell.
+    pub(in crate::commands) fn now() -> Option<Self> {
+        Self::of(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// Shares of the time that has passed since then.
+    pub(in crate::commands) fn shares_since(self) -> Option<Shares> {
+        let now = Self::now()?;
+        let all = now.all.checked_sub(self.all).filter(|all| *all > 0)?;
+        let share = |now: u64, then: u64| now.saturating_sub(then) as f64 / all as f64;
+        Some(Shares { idle: share(now.idle, self.idle), stolen: share(now.stolen, self.stolen) })
+    }
+
+    /// Out of the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal ...
+    fn of(stat: &str) -> Option<Self> {
+        let fields = stat.lines().next()?.strip_prefix("cpu ")?;
+        let fields: Vec<u64> = fields.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+        let idle = fields.get(3)? + fields.get(4)?;
+        Some(Self { all: fields.iter().take(8).sum(), idle, stolen: *fields.get(7)? })
+    }
 }
 
 /// Versions by the keys of the reports.
@@ -95,8 +126,8 @@ mod tests {
     #[test]
     fn waiting_for_a_disk_is_idleness() {
         let stat = "cpu  10 0 20 60 5 0 3 2 0 0\ncpu0 1 2 3\n";
-        assert_eq!(ticks(stat), Some((100, 65)));
-        assert_eq!(ticks("intr 1"), None);
+        assert_eq!(Ticks::of(stat), Some(Ticks { all: 100, idle: 65, stolen: 2 }));
+        assert_eq!(Ticks::of("intr 1"), None);
     }
 
     #[test]

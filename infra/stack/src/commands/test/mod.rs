@@ -4,6 +4,7 @@
 //! that runs, and it leaves nothing running. Its very last line is `N passed, M failed`.
 
 mod session;
+mod standstills;
 mod steps;
 mod tally;
 

@@ -2,6 +2,7 @@
 //!
 //! A step must never end the run: the next ones still say what they find.
 
+use super::standstills::Watch;
 use super::steps::{BUILD, Load, Step, Work};
 use super::tally::Tally;
 use crate::commands::cargo;
@@ -156,7 +157,9 @@ impl Session {
         if let Some(system) = &self.system {
             tests.env("TIDEMARK_TEST_MYSQL", system.mysql_as_root());
         }
+        let watch = Watch::begin(self.folder.join("disk"));
         let success = self.finish(tests, log)?;
+        progress::note(&watch.end().to_string());
         let output = fs::read(log).doing(|| format!("read {}", log.display()))?;
         let output = String::from_utf8_lossy(&output);
         let tally = Tally::of_cargo_test(&output, success);

@@ -1,0 +1,122 @@
+//! How the machine behaved while the tests ran: which of them failed of a machine that stood still for ten seconds, nobody
+//! can tell afterwards.
+//!
+//! It must never judge: a test that failed has failed.
+
+use crate::commands::system::machine::Ticks;
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+/// What took so much longer than it should was a standstill.
+const STANDSTILL: Duration = Duration::from_secs(1);
+/// So many are told one by one.
+const TOLD: usize = 20;
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// A watch over the machine, until it is asked.
+pub(super) struct Watch {
+    end: Sender<()>,
+    thread: JoinHandle<Seen>,
+}
+
+/// What was seen of the machine.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    began: Option<Ticks>,
+    found: Vec<Standstill>,
+}
+
+#[derive(Debug)]
+struct Standstill {
+    what: &'static str,
+    ended: SystemTime,
+    lasted: Duration,
+}
+
+impl Watch {
+    /// Begins; writes to this file now and then.
+    pub(super) fn begin(file: PathBuf) -> Self {
+        let (end, ended) = channel();
+        let thread = std::thread::spawn(move || {
+            let mut seen = Seen { began: Ticks::now(), found: Vec::new() };
+            loop {
+                let began = Instant::now();
+                let waited = ended.recv_timeout(LOOK);
+                seen.note("processor", began.elapsed().saturating_sub(LOOK));
+                if !matches!(waited, Err(RecvTimeoutError::Timeout)) {
+                    return seen;
+                }
+                let began = Instant::now();
+                // A disk that refuses is found out by everybody else.
+                let _ = File::create(&file).and_then(|mut file| {
+                    file.write_all(&[0; 4096])?;
+                    file.sync_all()
+                });
+                seen.note("disk", began.elapsed());
+            }
+        });
+        Self { end, thread }
+    }
+
+    /// What was seen.
+    pub(super) fn end(self) -> Seen {
+        let _ = self.end.send(());
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+impl Seen {
+    fn note(&mut self, what: &'static str, lasted: Duration) {
+        if lasted >= STANDSTILL {
+            self.found.push(Standstill { what, ended: SystemTime::now(), lasted });
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shares = self.began.and_then(Ticks::shares_since);
+        let (idle, stolen) = shares.map_or((f64::NAN, f64::NAN), |shares| (shares.idle, shares.stolen));
+        write!(f, "the machine: idle {:.0} %, stolen {:.0} %, ", 100.0 * idle, 100.0 * stolen)?;
+        write!(f, "{} standstills of {STANDSTILL:?} and longer", self.found.len())?;
+        for Standstill { what, ended, lasted } in self.found.iter().take(TOLD) {
+            let second = ended.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % SECONDS_A_DAY;
+            let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+            write!(f, "; {what} {lasted:.1?} until {hour:02}:{minute:02}:{second:02} UTC")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_took_long_is_told_with_its_time() {
+        let mut seen = Seen::default();
+        seen.note("disk", STANDSTILL / 2);
+        assert!(seen.to_string().ends_with("0 standstills of 1s and longer"), "{seen}");
+        let ended = UNIX_EPOCH + Duration::from_secs(SECONDS_A_DAY + 3_661);
+        seen.found.push(Standstill { what: "disk", ended, lasted: Duration::from_millis(2_500) });
+        assert!(
+            seen.to_string().ends_with("1 standstills of 1s and longer; disk 2.5s until 01:01:01 UTC"),
+            "{seen}"
+        );
+    }
+
+    #[test]
+    fn a_watch_ends_when_it_is_asked() {
+        let folder = std::env::temp_dir().join(format!("tidemark-watch-{}", std::process::id()));
+        let seen = Watch::begin(folder.clone()).end();
+        assert!(seen.began.is_some(), "{seen:?}");
+        let _ = std::fs::remove_file(folder);
+    }
+}
