@@ -248,7 +248,7 @@ pub async fn in_time<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<
 /// group inserts beside it.
 ///
 /// # Errors
-/// As [`in_time`], and what `work` says; then nothing is written.
+/// As [`in_time`], and what `work` says. Nothing is written then, unless it was the commit that was not answered.
 pub async fn in_transaction<T>(
     pool: &WriterPool,
     work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, DbErr>,
@@ -267,7 +267,7 @@ pub async fn in_transaction<T>(
     .await
 }
 
-/// Explicitly: a dropped transaction keeps its locks until its connection is used again.
+/// Explicitly: what is dropped is rolled back some time later, and keeps its locks until then.
 pub async fn roll_back(transaction: DatabaseTransaction) {
     if let Err(error) = transaction.rollback().await {
         tracing::debug!(%error, "rolling back failed; the server will do it");

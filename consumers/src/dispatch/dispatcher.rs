@@ -14,15 +14,16 @@ use crate::{
 use chassis::shutdown::CancellationToken;
 use migrations::entity::{
     external_dispatches::{self as dispatches, Again, Model},
-    projection_offset::{self as places, Key},
+    projection_offset::{self as places, Key, Model as Place},
 };
 use parking_lot::Mutex;
 use schemas::{
     Fact, Uuid,
     facts::{DispatchDelivered, DispatchFailed},
 };
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -192,29 +193,25 @@ impl Dispatcher {
     /// Leases what is due; of partitions that MySQL does not hold as the group left them, nothing. Returns whether
     /// there are any.
     async fn lease(&self, open: &OpenPartitions, limit: u64) -> Result<(Vec<Model>, bool), DbErr> {
+        let topic = self.desk.journal.topic();
         in_transaction(&self.desk.pool, async |transaction| {
-            let partitions = self.held(transaction, open).await?;
-            let rows = dispatches::due(transaction, &partitions, limit).await?;
+            let places = places::of_group(transaction, Dispatches::GROUP).await?;
+            let partitions = held(places.iter().filter(|place| place.topic == topic), open);
+            let due = dispatches::longest_due(transaction, &partitions, limit).await?;
+            // Whoever was frozen since that look must not lease what is somebody else's by now. What is just being advanced
+            // is looked at again when it was.
+            let wanted: BTreeSet<i32> = due.iter().map(|(_, partition)| *partition).collect();
+            let wanted: Vec<i32> = wanted.into_iter().collect();
+            let shared = places::share_idle(transaction, Dispatches::GROUP, &topic, &wanted).await?;
+            let shared = held(shared.iter(), open);
+            let ids = due.iter().filter(|(_, partition)| shared.contains(partition)).map(|(order, _)| *order);
+            let rows = dispatches::lock_due(transaction, ids.collect()).await?;
             let ids: Vec<u64> = rows.iter().map(|row| row.order_id).collect();
             let lease_ms = self.lease.as_millis() as u64;
             dispatches::lease(transaction, &ids, &self.desk.owner, lease_ms).await?;
             Ok((rows, partitions.len() < open.len()))
         })
         .await
-    }
-
-    /// Those of the open partitions that MySQL still holds as the group left them. In a database that was set back, rows
-    /// are due again that were told; the group learns of it with the next fact only.
-    async fn held(&self, db: &DatabaseTransaction, open: &OpenPartitions) -> Result<Vec<i32>, DbErr> {
-        // Held, so that whoever was frozen between this look and the lease leases nothing that is somebody else's by then.
-        let (topic, mine) = (self.desk.journal.topic(), open.keys().copied());
-        let places = places::hold_all(db, Dispatches::GROUP, &topic, mine).await?;
-        let held = |place: &places::Model, open: &OpenPartition| {
-            place.epoch == open.epoch && place.next_offset >= open.next_offset
-        };
-        let held =
-            |place: &places::Model| open.get(&place.partition_id).is_some_and(|open| held(place, open));
-        Ok(places.iter().filter(|place| held(place)).map(|place| place.partition_id).collect())
     }
 
     async fn note(&mut self, mut waits: Option<String>, in_flight: usize) {
@@ -315,17 +312,36 @@ impl Desk {
             partition_id: row.partition_id,
         };
         let given_back = in_transaction(&self.pool, async |transaction| {
-            let held = places::hold_epoch(transaction, &key).await?;
-            // It may have been opened anew here meanwhile.
-            let now = self.open.borrow().get(&row.partition_id).map(|open| open.epoch);
-            let is_ours = held == Some(*epoch) || held.is_some() && held == now;
-            Ok(is_ours && dispatches::give_back(transaction, &again).await?)
+            let is_ours = |found: Option<u64>| {
+                // It may have been opened anew here meanwhile.
+                let now = self.open.borrow().get(&row.partition_id).map(|open| open.epoch);
+                found.is_some_and(|found| found == *epoch || Some(found) == now)
+            };
+            // First without waiting for whoever may have it by now.
+            let found = places::load(transaction, &key).await?.map(|place| place.epoch);
+            if !is_ours(found) || !is_ours(places::share_epoch(transaction, &key).await?) {
+                return Ok(false);
+            }
+            dispatches::give_back(transaction, &again).await
         });
         if !given_back.await? {
-            tracing::info!(order = row.order_id, "the lease is not ours any more");
+            tracing::info!(
+                order = row.order_id,
+                "its partition was claimed anew: told again when the lease ends"
+            );
         }
         Ok(())
     }
+}
+
+/// Those of the open partitions that MySQL still has as the group left them. In a database that was set back, rows are
+/// due again that were told; the group learns of it with the next fact only.
+fn held<'a>(places: impl Iterator<Item = &'a Place>, open: &OpenPartitions) -> Vec<i32> {
+    let held = |place: &&Place| {
+        open.get(&place.partition_id)
+            .is_some_and(|open| place.epoch == open.epoch && place.next_offset >= open.next_offset)
+    };
+    places.filter(held).map(|place| place.partition_id).collect()
 }
 
 /// For people only: nothing is decided by it.

@@ -230,11 +230,15 @@ impl Relay {
     async fn forget(&self, offsets: &[u64], opening: OpenPartition) -> Result<bool, DbErr> {
         let key = opening::key::<Folding<Shop>>(&self.config, PARTITION);
         in_transaction(&self.pool, async |transaction| {
-            let is_ours = projection_offset::hold_epoch(transaction, &key).await? == Some(opening.epoch);
-            if is_ours {
-                outbox::delete_many(transaction, offsets).await?;
+            // First without waiting for whoever may have it by now.
+            let found = projection_offset::load(transaction, &key).await?.map(|place| place.epoch);
+            if found != Some(opening.epoch)
+                || projection_offset::share_epoch(transaction, &key).await? != Some(opening.epoch)
+            {
+                return Ok(false);
             }
-            Ok(is_ours)
+            outbox::delete_many(transaction, offsets).await?;
+            Ok(true)
         })
         .await
     }

@@ -173,19 +173,52 @@ pub async fn fail<C: ConnectionTrait>(db: &C, rows: &[Model]) -> Result<(), DbEr
     bulk::write(db, rows, &format!(" AS new ON DUPLICATE KEY UPDATE {}", unless_delivered(&ended))).await
 }
 
-/// At most `limit` dispatches of these partitions that are due and that nobody is at, the longest due first; locked for
-/// the caller's transaction, those that another one has locked left out.
+/// What makes a row due, by the server's clock.
+fn is_due() -> String {
+    format!("state = {PENDING} AND next_attempt_at_ms <= {NOW_MS} AND lease_until_ms <= {NOW_MS}")
+}
+
+/// At most `limit` dispatches of these partitions that are due and that nobody is at, the longest due first: order and
+/// partition. Nothing is locked; see [`lock_due`].
+///
+/// Each partition is looked at by itself, along the index: asked of all at once, MySQL sorts everything that is due, and
+/// locks it, which after an hour without the partner is all there is.
 ///
 /// # Errors
 /// The database's own.
-pub async fn due<C: ConnectionTrait>(db: &C, partitions: &[i32], limit: u64) -> Result<Vec<Model>, DbErr> {
-    let is_due =
-        format!("state = {PENDING} AND next_attempt_at_ms <= {NOW_MS} AND lease_until_ms <= {NOW_MS}");
+pub async fn longest_due<C: ConnectionTrait>(
+    db: &C,
+    partitions: &[i32],
+    limit: u64,
+) -> Result<Vec<(u64, i32)>, DbErr> {
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ends = format!("ORDER BY next_attempt_at_ms, order_id LIMIT {limit}");
+    let of_one = format!(
+        "(SELECT order_id, partition_id, next_attempt_at_ms FROM external_dispatches \
+         WHERE partition_id = ? AND {} {ends})",
+        is_due()
+    );
+    let of_each = vec![of_one; partitions.len()].join(" UNION ALL ");
+    let sql = format!("SELECT order_id, partition_id FROM ({of_each}) AS due {ends}");
+    let values = partitions.iter().map(|partition| Value::from(*partition));
+    let rows = db.query_all_raw(Statement::from_sql_and_values(DbBackend::MySql, sql, values)).await?;
+    rows.iter().map(|row| Ok((row.try_get("", "order_id")?, row.try_get("", "partition_id")?))).collect()
+}
+
+/// Those of these dispatches that are still due, the longest due first; locked for the caller's transaction, those that
+/// another one has locked left out.
+///
+/// # Errors
+/// The database's own.
+pub async fn lock_due<C: ConnectionTrait>(db: &C, order_ids: Vec<u64>) -> Result<Vec<Model>, DbErr> {
     let mut due = Vec::new();
-    for ids in bulk::lookups(longest_due(db, partitions, limit, &is_due).await?) {
+    for ids in bulk::lookups(order_ids) {
         let sql = format!(
-            "SELECT * FROM external_dispatches WHERE order_id IN ({}) AND {is_due} FOR UPDATE SKIP LOCKED",
+            "SELECT * FROM external_dispatches WHERE order_id IN ({}) AND {} FOR UPDATE SKIP LOCKED",
             bulk::placeholders(ids.len()),
+            is_due(),
         );
         let values = ids.into_iter().map(Value::from);
         let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
@@ -193,28 +226,6 @@ pub async fn due<C: ConnectionTrait>(db: &C, partitions: &[i32], limit: u64) -> 
     }
     due.sort_unstable_by_key(|row: &Model| (row.next_attempt_at_ms, row.order_id));
     Ok(due)
-}
-
-/// Orders of which somebody is to be told. Each partition is looked at by itself, along the index: asked of all at once,
-/// MySQL sorts everything that is due, and locks it, which after an hour without the partner is all there is.
-async fn longest_due<C: ConnectionTrait>(
-    db: &C,
-    partitions: &[i32],
-    limit: u64,
-    is_due: &str,
-) -> Result<Vec<u64>, DbErr> {
-    if partitions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ends = format!("ORDER BY next_attempt_at_ms, order_id LIMIT {limit}");
-    let of_one = format!(
-        "(SELECT order_id, next_attempt_at_ms FROM external_dispatches WHERE partition_id = ? AND {is_due} {ends})"
-    );
-    let of_each = vec![of_one; partitions.len()].join(" UNION ALL ");
-    let sql = format!("SELECT order_id FROM ({of_each}) AS due {ends}");
-    let values = partitions.iter().map(|partition| Value::from(*partition));
-    let rows = db.query_all_raw(Statement::from_sql_and_values(DbBackend::MySql, sql, values)).await?;
-    rows.iter().map(|row| row.try_get("", "order_id")).collect()
 }
 
 /// Leases dispatches for `lease_ms`.

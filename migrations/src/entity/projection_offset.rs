@@ -4,6 +4,7 @@
 //! advances from the offset and epoch it knows; one that matches no row is a zombie's and must roll back.
 
 use super::Bytes;
+use crate::bulk;
 use sea_orm::entity::prelude::*;
 use sea_orm::{DatabaseTransaction, DbBackend, QueryOrder, QuerySelect, Statement, Value};
 
@@ -197,28 +198,40 @@ pub async fn claim<C: ConnectionTrait>(db: &C, key: &Key) -> Result<Option<Model
     Ok(row.map(|row| Model { epoch: claimed.last_insert_id(), ..row }))
 }
 
-/// The epoch of `key`, if there is a row: until this transaction ends, nobody claims it and nobody advances it. For
-/// whoever writes beside the projection, to be the first statement of its transaction.
+/// The epoch of `key`, if there is a row, under a shared lock: until this transaction ends, nobody claims or advances it.
+/// Waits for a transaction that is just advancing it. For whoever writes beside the projection, before anything else.
 ///
 /// # Errors
 /// The database's own.
-pub async fn hold_epoch(transaction: &DatabaseTransaction, key: &Key) -> Result<Option<u64>, DbErr> {
+pub async fn share_epoch(transaction: &DatabaseTransaction, key: &Key) -> Result<Option<u64>, DbErr> {
     let row = Entity::find_by_id((key.group_name.clone(), key.topic.clone(), key.partition_id));
     Ok(row.lock_shared().one(transaction).await?.map(|row| row.epoch))
 }
 
-/// The rows of these partitions of a group's topic, held as by [`hold_epoch`].
+/// The rows of these partitions of a group's topic, locked as by [`share_epoch`], but for those that somebody is just
+/// advancing or claiming: it never waits.
 ///
 /// # Errors
 /// The database's own.
-pub async fn hold_all(
+pub async fn share_idle(
     transaction: &DatabaseTransaction,
     group_name: &str,
     topic: &str,
-    partitions: impl IntoIterator<Item = i32>,
+    partitions: &[i32],
 ) -> Result<Vec<Model>, DbErr> {
-    let rows = Entity::find().filter(Column::GroupName.eq(group_name)).filter(Column::Topic.eq(topic));
-    rows.filter(Column::PartitionId.is_in(partitions)).lock_shared().all(transaction).await
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Written out: what the library makes of a shared lock takes no SKIP LOCKED.
+    let sql = format!(
+        "SELECT * FROM projection_offset WHERE group_name = ? AND topic = ? AND partition_id IN ({}) \
+         ORDER BY partition_id FOR SHARE SKIP LOCKED",
+        bulk::placeholders(partitions.len()),
+    );
+    let values = [Value::from(group_name), topic.into()].into_iter();
+    let values = values.chain(partitions.iter().map(|partition| Value::from(*partition)));
+    let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+    Entity::find().from_raw_sql(statement).all(transaction).await
 }
 
 /// Compare-and-set, to be the first statement of a projection's transaction: writes `to` if offset and epoch are still

@@ -4,7 +4,7 @@ use crate::server::{in_schema, until_an_update_is_under_way};
 use migrations::entity::Bytes;
 use migrations::entity::projection_offset::{ACTIVE_RULES_MAX_BYTES, Expected, Key, Progress};
 use migrations::entity::projection_offset::{
-    advance, claim, create_if_absent, hold_all, hold_epoch, load, of_group,
+    advance, claim, create_if_absent, load, of_group, share_epoch, share_idle,
 };
 use migrations::{Failure, mysql_error_code};
 use sea_orm::TransactionTrait;
@@ -100,15 +100,19 @@ async fn a_claim_waits_for_whoever_writes_beside_the_projection() {
             claim(&db, &key(partition)).await.unwrap().unwrap();
         }
         let tx = db.begin().await.unwrap();
-        assert_eq!(hold_epoch(&tx, &key(9)).await.unwrap(), None);
-        assert_eq!(hold_epoch(&tx, &key(0)).await.unwrap(), Some(1));
+        assert_eq!(share_epoch(&tx, &key(9)).await.unwrap(), None);
+        assert_eq!(share_epoch(&tx, &key(0)).await.unwrap(), Some(1));
+        let advancing = db.begin().await.unwrap();
+        let expected = Expected { next_offset: 0, epoch: 1 };
+        assert!(advance(&advancing, &key(1), expected, &progress(10)).await.unwrap());
         let beside = db.begin().await.unwrap();
-        let held = hold_all(&beside, &key(0).group_name, &key(0).topic, [0, 1]).await.unwrap();
-        assert_eq!(
-            held.iter().map(|row| (row.partition_id, row.epoch)).collect::<Vec<_>>(),
-            [(0, 1), (1, 1)]
-        );
-        assert_eq!(claim(&db, &key(2)).await.unwrap().unwrap().epoch, 2, "this one is not held");
+        let Key { group_name, topic, .. } = key(0);
+        assert_eq!(share_idle(&beside, &group_name, &topic, &[]).await.unwrap(), []);
+        let shared = share_idle(&beside, &group_name, &topic, &[0, 1, 2]).await.unwrap();
+        let shared: Vec<_> = shared.iter().map(|row| (row.partition_id, row.epoch)).collect();
+        assert_eq!(shared, [(0, 1), (2, 1)], "1 is being advanced");
+        advancing.commit().await.unwrap();
+        assert_eq!(claim(&db, &key(1)).await.unwrap().unwrap().epoch, 2, "this one nobody shares");
         let claiming = tokio::spawn({
             let db = db.clone();
             async move { claim(&db, &key(0)).await }
