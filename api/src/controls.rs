@@ -12,7 +12,7 @@ use control::{
     tail::{Tail, View},
 };
 use schemas::groups;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::Notify, task::JoinHandle};
 
 /// Reads `control` to its end: records that an operator decided to pass over must be known before they are met.
@@ -23,7 +23,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Tail> {
     let settings = kafka::reader(&config.kafka, &config.instance);
     let tail = Tail::start(&settings, &config.topic_prefix).context("reading control")?;
     let view = tail.view();
-    if view.first().await.is_none() {
+    if view.first(Duration::from_millis(config.kafka_wait_ms)).await.is_none() {
         let trouble = view.trouble().unwrap_or_else(|| "the brokers do not answer".to_owned());
         anyhow::bail!("topic control was not read: {trouble}");
     }

@@ -3,7 +3,6 @@
 //! Nothing here decides. A 201 is given only for a record that was read back below the high watermark.
 
 use crate::{
-    limits,
     log::{
         cell::{Acknowledgement, Answer, Cell, Envelope, Unanswered},
         producer::{Appender, Delivery, NotTaken},
@@ -158,7 +157,7 @@ impl Ingress {
         let mut answer = answered?;
         if envelope.1.is_some() && !answer.replayed {
             // The record that woke this request may be an earlier attempt of the same client, at another process.
-            let own = wait.acknowledged.offset_within(limits::ACKNOWLEDGEMENT_GRACE).await;
+            let own = wait.acknowledged.offset_within(self.waits.acknowledgement()).await;
             answer.replayed = own.is_some() && own != answer.offset;
         }
         Ok(answer)

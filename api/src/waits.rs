@@ -35,6 +35,12 @@ impl Waits {
         limits::ANSWER_DEADLINE + self.extra()
     }
 
+    /// See [`limits::ACKNOWLEDGEMENT_GRACE`].
+    #[must_use]
+    pub fn acknowledgement(self) -> Duration {
+        limits::ACKNOWLEDGEMENT_GRACE + self.extra()
+    }
+
     /// See [`limits::READ_INDEX`].
     #[must_use]
     pub fn read_index(self) -> Duration {

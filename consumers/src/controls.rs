@@ -64,7 +64,7 @@ impl Plane {
             let activity = Activity::new(changed.clone());
             units.insert(group, Unit { status: Arc::default(), pool, activity });
         }
-        if tail.view().first().await.is_none() {
+        if tail.view().first(control::limits::FIRST_READ).await.is_none() {
             let trouble = tail.view().trouble().unwrap_or_default();
             tracing::error!(trouble, "control was not read; every group begins paused");
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::{fmt, net::SocketAddr, sync::LazyLock, time::Duration};
 
 /// Above every limit of the server, so that its own answer comes first.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 static CLIENT: LazyLock<Client> =
     LazyLock::new(|| Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client"));

@@ -27,7 +27,10 @@ const PREFIX: &str = "api-it-";
 /// No run lasts longer, so topics older than this belong to nobody, in seconds.
 const SWEEP_AFTER_S: u64 = 3_600;
 /// One question to the brokers.
-const ASK: Duration = Duration::from_secs(10);
+const ASK: Duration = Duration::from_secs(60);
+/// What the processes add to their waits, in ms, but where such a wait is what is tested: what a stall of the machine makes
+/// of an answer is nobody's promise.
+const EXTRA_WAIT_MS: u32 = 20_000;
 
 /// Seconds since the epoch.
 fn now_s() -> u64 {
@@ -53,6 +56,7 @@ pub(crate) fn config(prefix: &str, mode: ModeSetting) -> Config {
         session_key: "33".repeat(32),
         admin_token: ADMIN_TOKEN.to_owned(),
         platform_keys: format!("{PLATFORM_KEY_ID}:{}", hex::encode(PLATFORM_KEY)),
+        extra_wait_ms: EXTRA_WAIT_MS,
         ..Config::default()
     }
 }
@@ -102,6 +106,11 @@ async fn sql(statement: &str) {
     connection.close().await.unwrap();
 }
 
+/// For administrative calls, which give up after three seconds otherwise.
+pub(crate) fn asking() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ASK)).operation_timeout(Some(ASK))
+}
+
 /// Makes topics as the brokers' administrator.
 pub(crate) fn admin() -> AdminClient<DefaultClientContext> {
     kafka::client(&endpoints().kafka, "api-it").create().unwrap()
@@ -122,7 +131,7 @@ async fn sweep() {
     let old: Vec<&str> = topics.iter().map(String::as_str).filter(is_old).collect();
     if !old.is_empty() {
         // Another run may sweep at the same moment: what it took is gone all the same.
-        admin().delete_topics(&old, &AdminOptions::new()).await.expect("Kafka answers");
+        admin().delete_topics(&old, &asking()).await.expect("Kafka answers");
     }
 }
 

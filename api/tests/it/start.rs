@@ -1,7 +1,7 @@
 //! Which logs and settings a process refuses to start with, and what it says then.
 
 use crate::{
-    log::{self, admin, random_prefix},
+    log::{self, admin, asking, random_prefix},
     run,
     server::{Server, secure, stage},
 };
@@ -11,7 +11,7 @@ use api::{
 };
 use axum::{Json, Router, http::StatusCode, routing::post};
 use chassis::shutdown::CancellationToken;
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{NewTopic, TopicReplication};
 use schemas::Topic;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ async fn topics(prefix: &str, partitions: [i32; 3]) {
             .set("message.timestamp.type", "LogAppendTime")
     });
     let topics: Vec<NewTopic<'_>> = topics.collect();
-    for made in admin().create_topics(&topics, &AdminOptions::new()).await.unwrap() {
+    for made in admin().create_topics(&topics, &asking()).await.unwrap() {
         made.unwrap();
     }
 }

@@ -4,7 +4,10 @@
 use super::writer::Writer;
 use crate::{config::Config, log};
 use anyhow::{Context, bail};
-use chassis::{kafka, registry::Registry};
+use chassis::{
+    kafka,
+    registry::{Registry, RegistryError},
+};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
@@ -25,6 +28,10 @@ const ORDER_TTL_MS: i64 = 10 * 60 * 1_000;
 const DEAD_LETTER_RETENTION_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// Facts about payments are kept this long, in ms (30 days).
 const PAYMENT_RETENTION_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// A topic that was just made becomes visible within this, or within the wait for brokers.
+const VISIBLE: Duration = Duration::from_secs(15);
+/// Before a registry that is away is asked again.
+const REGISTRY_PAUSE: Duration = Duration::from_millis(500);
 /// Shortest key, in bytes.
 const MIN_KEY_BYTES: usize = 16;
 
@@ -46,8 +53,21 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
 async fn register(config: &Config) -> anyhow::Result<Vec<RegisteredSchema>> {
     let registry = Registry::new(&config.registry_url)?;
     let mut registered = Vec::new();
+    let deadline = Instant::now() + Duration::from_millis(config.kafka_wait_ms);
+    let mut told = false;
     for entry in catalogue::all() {
-        let id = registry.register(&entry.subject, entry.kind.avsc()).await?;
+        let id = loop {
+            match registry.register(&entry.subject, entry.kind.avsc()).await {
+                // It may be starting, as the brokers may.
+                Err(error @ RegistryError::Unreachable { .. }) if Instant::now() < deadline => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, "asking again");
+                    }
+                    tokio::time::sleep(REGISTRY_PAUSE).await;
+                }
+                registered => break registered?,
+            }
+        };
         registered.push(RegisteredSchema { id, crc64: entry.crc64 });
     }
     Ok(registered)
@@ -125,8 +145,9 @@ fn wanted(config: &Config) -> Vec<Wanted> {
 }
 
 async fn create_topics(config: &Config) -> anyhow::Result<()> {
-    let admin: AdminClient<DefaultClientContext> = kafka::client(&config.kafka, "init").create()?;
     let wanted = wanted(config);
+    await_brokers(config, wanted.first().map(|wanted| wanted.name.clone()).unwrap_or_default()).await?;
+    let admin: AdminClient<DefaultClientContext> = kafka::client(&config.kafka, "init").create()?;
     let topics: Vec<NewTopic<'_>> = wanted
         .iter()
         .map(|wanted| {
@@ -138,24 +159,43 @@ async fn create_topics(config: &Config) -> anyhow::Result<()> {
             wanted.initial.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
         })
         .collect();
-    let made = admin.create_topics(&topics, &AdminOptions::new()).await;
+    let options = asking(config).operation_timeout(Some(Duration::from_millis(config.kafka_wait_ms)));
+    let made = admin.create_topics(&topics, &options).await;
     for result in made.context("creating topics")? {
         match result {
             Ok(name) => tracing::info!(topic = name, "created"),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            // The brokers go on with it: whether it becomes visible is looked at below.
+            Err((name, RDKafkaErrorCode::RequestTimedOut)) => tracing::warn!(topic = name, "not created yet"),
             Err((name, code)) => bail!("topic {name} was not created: {code}"),
         }
     }
     let names: Vec<_> = wanted.iter().map(|wanted| (wanted.name.clone(), wanted.partitions)).collect();
     wait_until_visible(config, names).await?;
-    check_settings(&wanted, &admin).await
+    check_settings(&wanted, &admin, &asking(config)).await
+}
+
+/// Administrative calls have the socket's timeout otherwise, which is short.
+fn asking(config: &Config) -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(Duration::from_millis(config.kafka_wait_ms)))
+}
+
+/// Says at once where nobody answers; an administrative call waits in silence.
+async fn await_brokers(config: &Config, topic: String) -> anyhow::Result<()> {
+    let config = config.clone();
+    let look = move || {
+        let asked = log::patient_reader(&config)?.partitions(&topic);
+        asked.map_err(|source| log::LogError::Kafka { brokers: config.kafka.clone(), source })
+    };
+    tokio::task::spawn_blocking(look).await??;
+    Ok(())
 }
 
 async fn wait_until_visible(config: &Config, wanted: Vec<(String, i32)>) -> anyhow::Result<()> {
     let config = config.clone();
     let look = move || {
         let reader = log::patient_reader(&config)?;
-        let visible = Duration::from_millis(config.kafka_wait_ms);
+        let visible = Duration::from_millis(config.kafka_wait_ms).max(VISIBLE);
         for (name, partitions) in wanted {
             let deadline = Instant::now() + visible;
             loop {
@@ -179,10 +219,13 @@ async fn wait_until_visible(config: &Config, wanted: Vec<(String, i32)>) -> anyh
     tokio::task::spawn_blocking(look).await?
 }
 
-async fn check_settings(wanted: &[Wanted], admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<()> {
+async fn check_settings(
+    wanted: &[Wanted],
+    admin: &AdminClient<DefaultClientContext>,
+    options: &AdminOptions,
+) -> anyhow::Result<()> {
     for Wanted { name, fixed, .. } in wanted.iter().filter(|wanted| !wanted.fixed.is_empty()) {
-        let described =
-            admin.describe_configs(&[ResourceSpecifier::Topic(name)], &AdminOptions::new()).await?;
+        let described = admin.describe_configs(&[ResourceSpecifier::Topic(name)], options).await?;
         for resource in described.into_iter().flatten() {
             for (key, expected, why) in fixed {
                 let found = resource.get(key).and_then(|entry| entry.value.as_deref()).unwrap_or_default();

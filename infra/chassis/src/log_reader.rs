@@ -113,10 +113,14 @@ impl LogReader {
     ) -> Result<T, KafkaError> {
         let deadline = Instant::now() + budget;
         let mut told = budget <= PATIENCE;
+        // The first attempt may outlast the budget, as on a machine that stood still: then there is one more.
+        let mut again = false;
         loop {
             let error = match ask() {
                 Ok(answer) => return Ok(answer),
-                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(error) if std::mem::replace(&mut again, true) && Instant::now() >= deadline => {
+                    return Err(error);
+                }
                 Err(error) => error,
             };
             if !std::mem::replace(&mut told, true) {

@@ -18,7 +18,7 @@ pub const CALL: Duration = Duration::from_secs(5);
 pub const DELIVERY_MS: u32 = 5_000;
 /// A transaction that nobody ended is ended by the brokers after this, in ms; readers wait for it.
 pub const TRANSACTION_MS: u32 = 6_000;
-/// Reading `control` to its end at the start of a process.
+/// Reading `control` to its end at the start of a tool, or of a process that may begin paused.
 pub const FIRST_READ: Duration = Duration::from_secs(10);
 /// Between two looks whether it was read.
 pub const FIRST_POLL: Duration = Duration::from_millis(5);

@@ -22,7 +22,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -56,11 +56,11 @@ impl View {
         self.reports.read().clone()
     }
 
-    /// Waits until it is known what is wanted; `None` where that takes longer than [`limits::FIRST_READ`].
-    pub async fn first(&self) -> Option<Arc<State>> {
+    /// Waits until it is known what is wanted; `None` where that takes longer.
+    pub async fn first(&self, patience: Duration) -> Option<Arc<State>> {
         let mut states = self.state.clone();
         let known = states.wait_for(Option::is_some);
-        let known = tokio::time::timeout(limits::FIRST_READ, known).await;
+        let known = tokio::time::timeout(patience, known).await;
         known.ok()?.ok()?.clone()
     }
 

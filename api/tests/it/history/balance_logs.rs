@@ -71,7 +71,7 @@ fn a_change_is_listed_as_soon_as_it_was_acknowledged() {
 #[test]
 fn tables_that_are_behind_say_so() {
     run(async {
-        let mut world = World::start().await;
+        let mut world = World::impatient().await;
         let (user, another) = (fresh_user(), fresh_user());
         world.charge(user, 1).await;
         assert_eq!(amounts(&world.logs(user, "").await), [1]);

@@ -21,7 +21,9 @@ use stack::{
 use std::{collections::BTreeMap, time::Duration};
 
 /// What is not true by then never will be.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// For a session of a MySQL that may stand still for a moment, in ms; where it is away, a refusal takes as long.
+const ACQUIRE_MS: u64 = 3_000;
 /// Stands in MySQL where the log has another name, so that an answer says where it is from.
 const MARK: &str = "as MySQL has it";
 
@@ -46,10 +48,19 @@ async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
 
 impl World {
     async fn start() -> Self {
+        Self::start_with(|config| Config { reader_pool_acquire_timeout_ms: ACQUIRE_MS, ..config }).await
+    }
+
+    /// One whose process waits for MySQL no longer than in production.
+    async fn impatient() -> Self {
+        Self::start_with(|config| Config { extra_wait_ms: 0, ..config }).await
+    }
+
+    async fn start_with(change: impl FnOnce(Config) -> Config) -> Self {
         let services = || (private::mysql().expect("a MySQL"), private::redis().expect("a Redis"));
         let (mysql, redis) = blocking(services).await;
         let config = log::config(&random_prefix(), ModeSetting::Stage);
-        let config = Config { redis_url: redis.url(), database_url: mysql.url(), ..config };
+        let config = change(Config { redis_url: redis.url(), database_url: mysql.url(), ..config });
         log::found_at(config.clone(), mysql.url()).await;
         let env = environment(&config);
         let consumers =

@@ -9,7 +9,7 @@ const BOUND: Duration = Duration::from_secs(3);
 #[test]
 fn a_frozen_mysql_piles_nothing_up() {
     run(async {
-        let mut world = World::start().await;
+        let mut world = World::impatient().await;
         let (user, option) = (fresh_user(), world.option().await);
         let older = world.paid_order(user, option).await;
         world.let_go(older).await;
@@ -56,7 +56,7 @@ fn a_frozen_mysql_piles_nothing_up() {
 #[test]
 fn a_process_starts_and_is_ready_without_mysql_and_redis() {
     run(async {
-        let mut world = World::start().await;
+        let mut world = World::impatient().await;
         let (user, option) = (fresh_user(), world.option().await);
         let older = world.paid_order(user, option).await;
         world.mysql.kill().unwrap();
