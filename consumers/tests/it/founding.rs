@@ -1,19 +1,20 @@
 //! `consumers init`: one log, whoever founds it and how often.
 
 use crate::{
+    patience::making,
     records::guest_of,
     world::{Entry, World, in_bare_world, in_world},
 };
 use chassis::log_reader::LogReader;
 use consumers::{config::Config, log, tools::init};
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{NewTopic, TopicReplication};
 use schemas::{LogId, Topic, records::Mode};
 
 async fn create_topic(world: &World, topic: Topic, partitions: i32, timestamps: &str) -> anyhow::Result<()> {
     let name = topic.name(&world.config.topic_prefix);
     let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
     let topic = topic.set("retention.ms", "-1").set("message.timestamp.type", timestamps);
-    world.admin()?.create_topics(&[topic], &AdminOptions::new()).await?;
+    world.admin()?.create_topics(&[topic], &making()).await?;
     Ok(())
 }
 
@@ -28,7 +29,7 @@ async fn refusal(config: &Config) -> String {
 async fn log_ids(world: &World) -> anyhow::Result<Vec<Option<LogId>>> {
     let config = world.config.clone();
     let look = move || -> anyhow::Result<Vec<Option<LogId>>> {
-        let reader: LogReader = log::reader(&config)?;
+        let reader: LogReader = log::patient_reader(&config)?;
         let mut ids = Vec::new();
         for topic in Topic::ALL {
             for partition in 0..topic.partitions() {

@@ -1,11 +1,12 @@
 //! A topic that forgets: no pause may outlive what it keeps, unless somebody insists.
 
 use crate::{
+    patience::asking,
     process::Process,
     world::{World, in_world},
 };
 use anyhow::Context;
-use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AlterConfig, ResourceSpecifier};
 use reqwest::Method;
 use schemas::Topic;
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ async fn forget(world: &World) -> anyhow::Result<()> {
     let altered = AlterConfig::new(ResourceSpecifier::Topic(&name))
         .set("retention.ms", &kept_ms)
         .set("message.timestamp.type", "LogAppendTime");
-    let done = world.admin()?.alter_configs([&altered], &AdminOptions::new()).await?;
+    let done = world.admin()?.alter_configs([&altered], &asking()).await?;
     done.into_iter().next().context("an answer")?.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Waits for conditions, never for time.
 
+use consumers::config::Config;
+use rdkafka::admin::AdminOptions;
 use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -35,4 +37,19 @@ pub(crate) async fn until_true(
 pub(crate) async fn within_patience<T>(what: &str, ending: impl Future<Output = T>) -> anyhow::Result<T> {
     let ended = timeout(PATIENCE, ending).await;
     ended.map_err(|_| anyhow::anyhow!("not within {PATIENCE:?}: {what}"))
+}
+
+/// For administrative calls, which give up after three seconds otherwise.
+pub(crate) fn asking() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE))
+}
+
+/// As [`asking`], for topics that are made or removed: the brokers wait as long for each other.
+pub(crate) fn making() -> AdminOptions {
+    asking().operation_timeout(Some(PATIENCE))
+}
+
+/// For tools that are asked once: MySQL may stand still for a moment.
+pub(crate) fn patient(config: &Config) -> Config {
+    Config { pool_acquire_timeout_ms: PATIENCE.as_millis() as u64, ..config.clone() }
 }

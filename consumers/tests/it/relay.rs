@@ -3,7 +3,7 @@
 use crate::{
     facts::Standing,
     operator,
-    patience::{PATIENCE, until, until_true},
+    patience::{PATIENCE, making, until, until_true},
     paying::{self, PRICE},
     process::Process,
     world::{World, in_world},
@@ -355,8 +355,7 @@ async fn payments_whose_time_was_over_are_not_told_again() -> anyhow::Result<()>
         for partition in [0, 1] {
             list.add_partition_offset(&topic, partition, rdkafka::Offset::End)?;
         }
-        let options = rdkafka::admin::AdminOptions::new();
-        world.admin()?.delete_records(&list, &options).await?;
+        world.admin()?.delete_records(&list, &making()).await?;
         until("the payments are gone", async || {
             Ok(world.facts(FactTopic::Payment).await?.is_empty().then_some(()))
         })

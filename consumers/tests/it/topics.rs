@@ -1,7 +1,7 @@
 //! The topics of a world: made as `init` makes them, without its caution, and removed.
 
-use crate::world::World;
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use crate::{patience::making, world::World};
+use rdkafka::admin::{NewTopic, TopicReplication};
 use schemas::{FactTopic, Topic};
 
 fn single(name: &str, partitions: i32) -> NewTopic<'_> {
@@ -30,7 +30,7 @@ impl World {
         let dead: Vec<String> = dead.chain([FactTopic::ExternalPlatform.dead_letters(prefix)]).collect();
         let topics = kept.iter().map(|(name, partitions, policy)| kept_for_ever(name, *partitions, policy));
         let topics: Vec<_> = topics.chain(dead.iter().map(|name| single(name, 1))).collect();
-        for made in self.admin()?.create_topics(&topics, &AdminOptions::new()).await? {
+        for made in self.admin()?.create_topics(&topics, &making()).await? {
             made.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
         }
         Ok(())
@@ -44,7 +44,7 @@ impl World {
         let controls = control::topics::ALL.into_iter().map(|topic| control::topics::name(prefix, topic));
         let names: Vec<String> = logs.chain(facts).chain(controls).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.admin()?.delete_topics(&names, &AdminOptions::new()).await?;
+        self.admin()?.delete_topics(&names, &making()).await?;
         Ok(())
     }
 }

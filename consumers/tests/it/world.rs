@@ -1,6 +1,6 @@
 //! A log and a database of one's own for one test, gone when it ends, whatever becomes of it.
 
-use crate::patience::{PATIENCE, until};
+use crate::patience::{PATIENCE, patient, until};
 use anyhow::{Context, ensure};
 use chassis::{
     kafka::{self, ProducerLimits},
@@ -292,7 +292,7 @@ impl World {
 
     /// The audit once MySQL has caught up; it must have nothing to say.
     pub(crate) async fn clean_audit(&self) -> anyhow::Result<audit::Report> {
-        let report = audit::run(&self.config, PATIENCE).await?;
+        let report = audit::run(&patient(&self.config), PATIENCE).await?;
         ensure!(report.caught_up_seconds.is_some(), "MySQL did not catch up: {report}");
         ensure!(report.clean, "{report}");
         Ok(report)
@@ -325,7 +325,7 @@ impl World {
     }
 
     fn leftovers(&self) -> anyhow::Result<()> {
-        let reader = log::reader(&self.config)?;
+        let reader = log::patient_reader(&self.config)?;
         let mut found = 0;
         let prefix = &self.config.topic_prefix;
         let facts = FactTopic::ALL.map(|topic| topic.dead_letters(prefix));

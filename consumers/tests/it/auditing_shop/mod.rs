@@ -6,7 +6,7 @@ mod rows;
 mod told;
 
 use crate::{
-    patience::until,
+    patience::{patient, until},
     paying,
     records::{claim, fresh, open},
     shop_mixture::{every_group, until_expired},
@@ -124,7 +124,7 @@ fn assert_is_busy(report: &audit::Report) {
 
 /// What the audit says of the world as it stands, or of another database with its log.
 async fn audit_of(config: &Config) -> anyhow::Result<audit::Report> {
-    audit::run(config, Duration::ZERO).await
+    audit::run(&patient(config), Duration::ZERO).await
 }
 
 /// Why this is not the report that was to come; nothing if it is.

@@ -3,12 +3,12 @@
 use super::{audit_of, in_busy_world, none_of, unnamed};
 use crate::{
     facts::Standing,
-    patience::{PATIENCE, until},
+    patience::{PATIENCE, making, until},
     world::World,
 };
 use chassis::kafka::{self, ProducerLimits};
 use rdkafka::{
-    admin::{AdminOptions, NewTopic, TopicReplication},
+    admin::{NewTopic, TopicReplication},
     producer::{FutureProducer, FutureRecord},
 };
 use schemas::{
@@ -201,14 +201,14 @@ const DISPATCHES: [Corruption; 18] = [
 /// Makes a topic anew, with these facts in it.
 async fn tell(world: &World, topic: FactTopic, facts: &[Standing]) -> anyhow::Result<()> {
     let (admin, name) = (world.admin()?, topic.name(&world.config.topic_prefix));
-    for gone in admin.delete_topics(&[&name], &AdminOptions::new()).await? {
+    for gone in admin.delete_topics(&[&name], &making()).await? {
         gone.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
     }
     // It does not stamp: these are not the times at which the facts were first told.
     let anew = NewTopic::new(&name, topic.partitions(), TopicReplication::Fixed(1));
     let anew = anew.set("message.timestamp.type", "CreateTime");
     until(&format!("{name} is gone and there again"), async || {
-        let made = admin.create_topics([&anew], &AdminOptions::new()).await?;
+        let made = admin.create_topics([&anew], &making()).await?;
         Ok(made.into_iter().all(|made| made.is_ok()).then_some(()))
     })
     .await?;

@@ -1,9 +1,9 @@
 //! The topic is compacted and kept for ever: what is left of it after years fills a database as the whole would.
 
 use super::*;
-use crate::world::in_world;
+use crate::{patience::asking, world::in_world};
 use dispatches::{DELIVERED, FAILED};
-use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AlterConfig, ResourceSpecifier};
 use schemas::facts::{DispatchDelivered, DispatchFailed, DispatchRequested, PlatformEventReceived};
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ async fn compact(world: &World) -> anyhow::Result<()> {
         .set("message.timestamp.type", "LogAppendTime")
         .set("min.cleanable.dirty.ratio", "0.0")
         .set("segment.ms", "50");
-    for altered in world.admin()?.alter_configs([&eager], &AdminOptions::new()).await? {
+    for altered in world.admin()?.alter_configs([&eager], &asking()).await? {
         altered.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
     }
     until_true("no key stands twice", async || {

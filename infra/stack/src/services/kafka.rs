@@ -164,9 +164,12 @@ fn prepare(programs: &KafkaPrograms, place: &Place, options: &KafkaOptions, inde
     fs::create_dir_all(&folder).doing(|| format!("create {}", folder.display()))?;
     fs::write(&properties, config::render(options, index, &folder))
         .doing(|| format!("write {}", properties.display()))?;
-    let pauses = format!("-Xlog:gc,safepoint:file={}:time:filecount=0", folder.join("pauses.log").display());
+    let pauses = format!(
+        "-Xlog:gc,safepoint:file={}:time:filecount=2,filesize=4m",
+        folder.join("pauses.log").display()
+    );
     let mut launch = Launch::new(&name, programs.java.clone(), folder, place.log(&name));
-    // As Kafka starts itself: what cleans compacted topics takes 128 MB alone.
+    // As much as Kafka takes by default: what cleans compacted topics takes 128 MB alone.
     launch.args = vec!["-Xms256m".into(), "-Xmx1g".into()];
     // Whoever looks into a broker that did not answer for a while wants to know this first.
     launch.args.push(pauses);

@@ -91,7 +91,7 @@ impl MySql {
     /// What the client program says.
     pub fn sql(&self, sql: &str) -> Result<String> {
         let output = Command::new(self.programs.bin.join("mysql"))
-            .args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=5"])
+            .args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=60"])
             .arg(format!("-P{}", self.port))
             .args(["-e", sql])
             .output()

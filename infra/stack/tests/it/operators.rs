@@ -86,7 +86,7 @@ fn instance(process: &Process) -> &str {
 #[test]
 fn an_operator_pauses_everybody_and_can_trust_each_answer() {
     let deployment = Deployment::on_the_stack("operators");
-    let api = deployment.api();
+    let api = deployment.patient_api();
     let audit = [("API_ADMIN_URLS", api.admin_url())];
     let audit: Vec<(&str, &str)> = audit.iter().map(|(name, url)| (*name, url.as_str())).collect();
     let (one, two) = (deployment.consumers_with(&audit), deployment.consumers_with(&audit));
@@ -227,7 +227,7 @@ fn a_cutover_ends_no_hold_that_was_placed_by_hand() {
 #[test]
 fn dead_letters_are_listed_and_a_foreign_record_is_passed_over_by_everybody() {
     let deployment = Deployment::on_the_stack("operators-letters");
-    let (api, consumers) = (deployment.api(), deployment.consumers());
+    let (api, consumers) = (deployment.patient_api(), deployment.consumers());
     let operator = Operator::of(&[&consumers, &api]);
     let (kafka, topic) = (deployment.setting("KAFKA"), deployment.topic("coupon"));
     let garbage = raw_log::append(kafka, &topic, 0, b"garbage \x1b[2J");
@@ -258,7 +258,7 @@ fn dead_letters_are_listed_and_a_foreign_record_is_passed_over_by_everybody() {
 #[test]
 fn pools_are_tuned_while_they_work_and_set_back() {
     let deployment = Deployment::on_the_stack("operators-pools");
-    let (api, consumers) = (deployment.api(), deployment.consumers());
+    let (api, consumers) = (deployment.patient_api(), deployment.consumers());
     let operator = Operator::of(&[&consumers]);
     let most = || operator.reads("pools")[0]["said"]["pools"][0]["max"].clone();
     let before = most();
@@ -278,7 +278,7 @@ fn pools_are_tuned_while_they_work_and_set_back() {
 #[test]
 fn a_dispatch_that_failed_is_told_again_and_its_end_is_awaited() {
     let deployment = Deployment::on_the_stack("operators-redrive");
-    let (api, consumers) = (deployment.api(), deployment.consumers_with(&[QUICKLY]));
+    let (api, consumers) = (deployment.patient_api(), deployment.consumers_with(&[QUICKLY]));
     let operator = Operator::of(&[&api, &consumers]);
     let option = list_product(&api, 1, 100)[0];
     let client = Client::of(&api);

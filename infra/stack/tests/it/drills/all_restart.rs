@@ -2,7 +2,7 @@
 
 use super::operator::assert_confirmed;
 use super::scene::Scene;
-use super::{CONFIRMED, CONFIRMED_WITHOUT, ORDERS};
+use super::{CONFIRMED_WITHOUT, ORDERS};
 use serde_json::{Value, json};
 use stack::{Endpoints, private, testing};
 
@@ -15,7 +15,7 @@ fn a_pause_outlives_the_broker_and_all_workers() {
     shoppers.advance(ORDERS);
     let operator = scene.operator();
     let operation = operator.pause(json!({"ttl": "30m", "reason": "a bigger disk"}));
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     let (before, held) = (scene.written(), holds(&scene));
     assert_eq!(held[0]["reason"], "a bigger disk", "{held}");
     assert!(held[0]["expires_at_ms"].is_number(), "{held}");

@@ -6,6 +6,7 @@ use stack::process::Process;
 use stack::{install, workspace};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const SCRIPT: &str = "production-operation.scenario.script.js";
@@ -19,7 +20,9 @@ pub struct K6 {
 impl K6 {
     /// So many iterations a second, one in four with an order; an iteration asks four times and more.
     pub fn start(api: &Process, per_second: u64, duration: Duration) -> Self {
-        let log = std::env::temp_dir().join(format!("tidemark-k6-{}.log", std::process::id()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let log = std::env::temp_dir().join(format!("tidemark-k6-{unique}.log"));
         let out = std::fs::File::create(&log).unwrap();
         let child = Command::new(install::k6(&Cache::open().unwrap()).unwrap())
             .args(["run", "--no-usage-report", "--no-color", "--quiet"])

@@ -2,7 +2,7 @@
 
 use super::operator::assert_confirmed;
 use super::scene::Scene;
-use super::{CONFIRMED, CONFIRMED_WITHOUT, ORDERS};
+use super::{CONFIRMED_WITHOUT, ORDERS};
 use crate::faults::wait_until;
 use serde_json::json;
 use stack::testing;
@@ -15,7 +15,7 @@ fn partitions_of_a_killed_member_move_and_stay_paused() {
     shoppers.advance(ORDERS);
     let operator = scene.operator();
     let operation = operator.pause(json!({"ttl": "10m"}));
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     let before = scene.written();
 
     let began = Instant::now();
@@ -30,7 +30,7 @@ fn partitions_of_a_killed_member_move_and_stay_paused() {
 
     scene.consumers[1].restart().unwrap();
     wait_until("both are listed again", CONFIRMED_WITHOUT, || operator.members().len() == 2);
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED_WITHOUT), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     scene.assert_still(&shoppers);
     assert_eq!(scene.written(), before, "something was written");
 

@@ -20,8 +20,8 @@ mod scene;
 use std::time::Duration;
 
 /// Confirming a pause may take this long on a machine that does much else. Seen: 0.4 to 0.8 s; the drill prints it.
-const CONFIRMED: Duration = Duration::from_secs(30);
+const CONFIRMED: Duration = Duration::from_secs(60);
 /// As [`CONFIRMED`], where a member is gone: its session ends first, then its partitions are handed around.
-const CONFIRMED_WITHOUT: Duration = Duration::from_secs(60);
+const CONFIRMED_WITHOUT: Duration = Duration::from_secs(120);
 /// Orders that a load pays before and after each step.
 const ORDERS: u64 = 60;

@@ -3,7 +3,7 @@
 use super::k6::K6;
 use super::operator::assert_confirmed;
 use super::scene::Scene;
-use super::{CONFIRMED, ORDERS};
+use super::{CONFIRMED_WITHOUT, ORDERS};
 use serde_json::json;
 use stack::private::Private;
 use stack::services::MySql;
@@ -28,7 +28,7 @@ fn mysql_comes_back_with_a_bigger_buffer_pool_and_nobody_notices() {
     let operator = scene.operator();
     let (began, wanted) = (Instant::now(), json!({"mode": "release", "ttl": "30m", "reason": "scale up"}));
     let operation = operator.pause(wanted);
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
 
     mysql.stop().unwrap();
     shoppers.advance(ORDERS);
@@ -51,7 +51,7 @@ fn nobody_notices_it_under_the_production_scenario_of_k6_either() {
     scene.advances();
     let operator = scene.operator();
     let operation = operator.pause(json!({"mode": "release", "ttl": "30m", "reason": "scale up"}));
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     mysql.stop().unwrap();
     come_back_bigger(&mut mysql);
     let first = scene.resume();

@@ -1,7 +1,7 @@
 //! What an operator does: asks an admin listener to pause and to resume, and looks what came of it.
 
 use crate::faults::client::Client;
-use crate::faults::{wait_for, wait_until};
+use crate::faults::wait_for;
 use serde_json::{Value, json};
 use stack::process::Process;
 use std::collections::BTreeSet;
@@ -41,6 +41,13 @@ impl Operator {
         self.ask("/admin/consumers/resume", body)
     }
 
+    /// Gives the operators' own hold another time to end.
+    pub fn ends_in(&self, ttl: &str) {
+        let body = json!({"ttl": ttl, "actor": "drill", "reason": "a drill"});
+        let answer = self.0.patch_as_operator("/admin/consumers/pause/operator", body).unwrap();
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
     fn ask(&self, path: &str, body: Value) -> String {
         let answer = self.0.post_as_operator(path, body).unwrap();
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -68,11 +75,11 @@ impl Operator {
     /// Waits until everybody has confirmed a pause, those included who have yet to join again: until they do, it is
     /// true that all members are paused, but they are not all.
     pub fn until_all_confirmed(&self, operation: &str, processes: usize, within: Duration) -> Value {
-        wait_until("all processes have joined again", within, || {
+        wait_for("all processes, and no other, have confirmed", within, || {
             let said = self.progress(operation, "2s");
-            said["state"] == "PAUSED" && said["confirmed"].as_u64() == Some((processes * GROUPS) as u64)
-        });
-        self.until(operation, "PAUSED", super::CONFIRMED)
+            let all = Some((processes * GROUPS) as u64);
+            (said["state"] == "PAUSED" && said["confirmed"].as_u64() == all).then_some(said)
+        })
     }
 
     /// What is said of an operation.

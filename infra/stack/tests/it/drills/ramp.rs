@@ -4,7 +4,7 @@
 
 use super::operator::assert_confirmed;
 use super::scene::Scene;
-use super::{CONFIRMED, ORDERS};
+use super::{CONFIRMED, CONFIRMED_WITHOUT, ORDERS};
 use crate::faults::deployment::Deployment;
 use crate::faults::wait_until;
 use serde_json::json;
@@ -38,7 +38,7 @@ fn a_backlog_is_drained_in_steps_and_shoppers_are_answered_in_time() {
     let before = p99(&shoppers.end().latencies());
     let operator = scene.operator();
     let operation = operator.pause(json!({"ttl": "30m"}));
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     let appended = scene.deployment.tool(&["backlog", "--claims", &claims.to_string()], &[]);
     assert!(appended.status.success(), "{}", String::from_utf8_lossy(&appended.stderr));
     // Whoever is answered now finds an API that has taken the backlog in.

@@ -2,7 +2,7 @@
 
 use super::operator::assert_confirmed;
 use super::scene::Scene;
-use super::{CONFIRMED, ORDERS};
+use super::{CONFIRMED, CONFIRMED_WITHOUT, ORDERS};
 use crate::faults::wait_for;
 use serde_json::json;
 use stack::{Endpoints, private, testing};
@@ -15,9 +15,10 @@ fn a_hold_that_ends_while_mysql_is_read_only_stays_and_says_why() {
     let shoppers = scene.shoppers(1);
     shoppers.advance(ORDERS);
     let operator = scene.operator();
-    let operation = operator.pause(json!({"ttl": "8s", "on_expiry": "resume_if_database_healthy"}));
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    let operation = operator.pause(json!({"ttl": "10m", "on_expiry": "resume_if_database_healthy"}));
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     mysql.sql("SET GLOBAL super_read_only = 1").unwrap();
+    operator.ends_in("1s");
 
     let why = wait_for("the hold is overdue", CONFIRMED + CONFIRMED, || {
         let seen = operator.consumers();
@@ -26,13 +27,13 @@ fn a_hold_that_ends_while_mysql_is_read_only_stays_and_says_why() {
         holds[0]["overdue"].as_str().map(str::to_owned)
     });
     assert_eq!(why, "the database does not take writes");
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     scene.assert_still(&shoppers);
 
     // That MySQL is well again resumes nothing: somebody has to say so.
     mysql.sql("SET GLOBAL read_only = 0").unwrap();
     scene.assert_still(&shoppers);
-    assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED), 2);
+    assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     scene.resume();
     shoppers.advance(ORDERS);
     scene.judge_undisturbed(&shoppers.end());

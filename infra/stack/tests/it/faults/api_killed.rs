@@ -15,7 +15,7 @@ const KILLS: usize = 3;
 fn an_api_killed_under_load_loses_no_answer_it_gave_and_repeats_each_of_them() {
     let deployment = Deployment::on_the_stack("api-killed");
     let _consumers = deployment.consumers();
-    let mut api = deployment.api();
+    let mut api = deployment.patient_api();
     COUPONS.iter().for_each(|&coupon| open_coupon(&api, coupon, 1_000_000));
     let client = Client::of(&api);
     let load = Load::start(&client, &COUPONS, THREADS);

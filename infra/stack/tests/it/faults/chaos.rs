@@ -40,7 +40,7 @@ fn storm(seed: u64) {
     let mut mysql = private::mysql().unwrap();
     let endpoints = Endpoints { mysql: mysql.url(), ..testing::endpoints().clone() };
     let deployment = Deployment::on("chaos", &endpoints);
-    let (mut one, mut two) = (deployment.api(), deployment.api());
+    let (mut one, mut two) = (deployment.patient_api(), deployment.patient_api());
     let mut consumers = deployment.consumers();
     open_coupon(&one, COUPON, 1_000_000);
     let goods = Goods { coupon: COUPON, options: list_product(&one, 3, PRICE) };

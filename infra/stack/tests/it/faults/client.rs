@@ -6,7 +6,7 @@ use stack::process::Process;
 use std::time::{Duration, Instant};
 
 /// Longer than the API's own deadline, so that it is the API that gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -106,6 +106,14 @@ impl Client {
     /// POSTs what only operators may ask for.
     pub fn post_as_operator(&self, path: &str, body: Value) -> Result<Answer, ureq::Error> {
         self.post(path, &[("Authorization", &format!("Bearer {ADMIN_TOKEN}"))], Some(body))
+    }
+
+    /// PATCHes what only operators may change.
+    pub fn patch_as_operator(&self, path: &str, body: Value) -> Result<Answer, ureq::Error> {
+        let request = self.agent.patch(format!("{}{path}", self.base));
+        let request = request.header("Authorization", format!("Bearer {ADMIN_TOKEN}"));
+        let began = Instant::now();
+        read(request.content_type("application/json").send(body.to_string())?, began)
     }
 
     /// Signs a guest up.

@@ -60,6 +60,8 @@ impl Deployment {
             ("GROUPS", GROUPS.to_owned()),
             ("PLATFORM_URL", partner.url()),
             ("PLATFORM_KEYS", format!("partner-1:{KEY}")),
+            // A call that this machine's stall makes fail would be made again.
+            ("PLATFORM_TIMEOUT_MS", PATIENT_MS.to_string()),
             ("EMAIL_KEY", KEY.to_owned()),
             ("FINGERPRINT_KEY", KEY.to_owned()),
             ("SESSION_KEY", KEY.to_owned()),
@@ -228,7 +230,7 @@ impl Deployment {
 
     fn client(&self) -> Command {
         let mut client = Command::new(&self.mysql);
-        client.args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=5", "-P", &self.mysql_port]);
+        client.args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=60", "-P", &self.mysql_port]);
         client
     }
 
@@ -243,7 +245,9 @@ impl Deployment {
     pub fn tool(&self, args: &[&str], env: &[(&str, &str)]) -> Output {
         let program = process::binary("consumers").unwrap();
         let env = env.iter().copied();
-        Command::new(program).args(args).envs(&self.env).envs(env).output().unwrap()
+        // Asked once: MySQL may stand still for a moment.
+        let patient = ("TIDEMARK_POOL_ACQUIRE_TIMEOUT_MS", PATIENT_MS.to_string());
+        Command::new(program).args(args).envs(&self.env).envs([patient]).envs(env).output().unwrap()
     }
 }
 

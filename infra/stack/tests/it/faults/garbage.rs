@@ -12,7 +12,7 @@ const COUPON: u64 = 1;
 #[test]
 fn garbage_becomes_a_dead_letter_and_the_partition_moves_on() {
     let deployment = Deployment::on_the_stack("garbage");
-    let api = deployment.api();
+    let api = deployment.patient_api();
     let _consumers = deployment.consumers();
     open_coupon(&api, COUPON, 10);
     let client = Client::of(&api);

@@ -20,7 +20,7 @@ const PRICE: u64 = 39_000;
 #[test]
 fn an_emptied_mysql_is_filled_from_the_log_and_nothing_is_published_again() {
     let deployment = Deployment::on_the_stack("mysql-emptied");
-    let api = deployment.api();
+    let api = deployment.patient_api();
     let mut consumers = deployment.consumers();
     let (goods, clients) = (goods(&api), [Client::of(&api)]);
     let shoppers = Shoppers::start(&clients, &goods, THREADS, 1);
@@ -43,7 +43,7 @@ fn a_mysql_set_back_to_an_older_copy_catches_up_and_nothing_is_published_again()
     let mut mysql = private::mysql().unwrap();
     let endpoints = Endpoints { mysql: mysql.url(), ..testing::endpoints().clone() };
     let deployment = Deployment::on("mysql-set-back", &endpoints);
-    let api = deployment.api();
+    let api = deployment.patient_api();
     let mut consumers = deployment.consumers();
     let (goods, clients) = (goods(&api), [Client::of(&api)]);
     let shoppers = Shoppers::start(&clients, &goods, THREADS, 1);

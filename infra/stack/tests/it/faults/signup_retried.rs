@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 #[test]
 fn a_sign_up_that_nginx_repeats_makes_one_user() {
     let deployment = Deployment::on_the_stack("signup-retried");
-    let api = deployment.api();
+    let api = deployment.patient_api();
     let _consumers = deployment.consumers();
     // Two ways to the one API; nginx takes them for two servers.
     let target = SocketAddr::from(([127, 0, 0, 1], api.launch().port));

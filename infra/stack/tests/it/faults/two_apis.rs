@@ -14,7 +14,7 @@ const OPENING: u64 = 1_000_000_000;
 #[test]
 fn an_order_placed_at_one_process_is_paid_at_the_other_at_once_and_seen_paid_at_both() {
     let deployment = Deployment::on_the_stack("two-apis");
-    let (one, two) = (deployment.api(), deployment.api());
+    let (one, two) = (deployment.patient_api(), deployment.patient_api());
     let _consumers = deployment.consumers();
     open_coupon(&one, COUPON, 1_000_000);
     let option = list_product(&one, 1, PRICE)[0];
@@ -43,7 +43,7 @@ fn an_order_placed_at_one_process_is_paid_at_the_other_at_once_and_seen_paid_at_
 #[test]
 fn an_order_paid_at_two_processes_in_the_same_instant_is_paid_once() {
     let deployment = Deployment::on_the_stack("two-payments");
-    let (one, two) = (deployment.api(), deployment.api());
+    let (one, two) = (deployment.patient_api(), deployment.patient_api());
     let _consumers = deployment.consumers();
     let option = list_product(&one, 1, PRICE)[0];
     let clients = [Client::of(&one), Client::of(&two)];

@@ -15,7 +15,7 @@ const FLOWING: u64 = 2;
 #[test]
 fn an_unknown_schema_stops_its_partition_everywhere_and_no_other() {
     let deployment = Deployment::on_the_stack("unknown-schema");
-    let mut api = deployment.api();
+    let mut api = deployment.patient_api();
     let mut consumers = deployment.consumers();
     open_coupon(&api, STOPPED, 10);
     open_coupon(&api, FLOWING, 10);
