@@ -72,7 +72,7 @@ pub(crate) fn replays_change_nothing<S: Rows>(fresh: impl Fn() -> Fold<S>, log: 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(crate::cases(400))]
 
     #[test]
     fn coupons_partial_equals_full_under_any_cutting(log in log(coupon_record()), cuts in cuts(20)) {

@@ -99,7 +99,7 @@ fn wild_log() -> impl Strategy<Value = (RulesActivated, Vec<Entry>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(crate::cases(200))]
 
     #[test]
     fn the_books_agree_under_any_rules_and_by_any_clock((rules, log) in wild_log(), cuts in cuts(20)) {

@@ -37,7 +37,7 @@ fn follow(log: &[Entry], mut see: impl FnMut(&Fold<Shop>, &Entry, &Decision<Shop
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(crate::cases(300))]
 
     #[test]
     fn partial_equals_full_under_any_cutting(log in shop_log(), cuts in cuts(20)) {

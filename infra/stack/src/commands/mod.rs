@@ -50,6 +50,8 @@ enum Command {
     Demo(demo::Args),
     /// Check format, lints, tests, documentation and load, and print `N passed, M failed`.
     Test(test::Args),
+    /// Check what needs minutes of its own: run it before an issue is called resolved.
+    Verify,
     /// Measure.
     Bench(bench::Args),
     /// Prove that a pause keeps its word, and break things at random moments with one seed after the other.
@@ -71,6 +73,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Audit(args) => run::audit(&cli.name, &args),
         Command::Demo(args) => demo::run(own(&cli.name, "demo"), &args),
         Command::Test(args) => test::run(&args),
+        Command::Verify => test::verify(),
         Command::Drill(args) => drill::run(&args),
         Command::Platform(args) => platform::run(&args),
         Command::Bench(args) => bench::run(own(&cli.name, "bench"), &args),

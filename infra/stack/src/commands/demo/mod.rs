@@ -5,6 +5,7 @@
 mod report;
 mod table;
 
+use super::cargo::Profile;
 use super::system::{System, k6::Script, release, shop};
 use report::{Findings, Report, Shop};
 use stack::error::Doing;
@@ -60,7 +61,7 @@ pub(super) fn run(name: &str, args: &Args) -> Result<ExitCode> {
         release::wipe(name)?;
     }
     let keep = args.keep || kept;
-    let wanted = release::Wanted { name, keep, buffer_pool_mb: BUFFER_POOL_MB };
+    let wanted = release::Wanted { name, keep, profile: Profile::Demo, buffer_pool_mb: BUFFER_POOL_MB };
     let mut system = release::bring_up(&wanted)?;
     start(&mut system, args.leased_ports)?;
     let report = measure(&mut system, args)?;

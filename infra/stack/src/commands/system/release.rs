@@ -1,7 +1,7 @@
 //! A stack of a command's own with optimised programs on it, for whoever shows or measures something.
 
 use super::System;
-use crate::commands::cargo;
+use crate::commands::cargo::{self, Profile};
 use stack::cache::{Cache, Lock};
 use stack::daemon::Lifetime;
 use stack::error::Doing;
@@ -17,6 +17,8 @@ pub(in crate::commands) struct Wanted<'a> {
     pub(in crate::commands) name: &'a str,
     /// Whether it outlives this command.
     pub(in crate::commands) keep: bool,
+    /// How our programs are optimised.
+    pub(in crate::commands) profile: Profile,
     /// MySQL's memory for pages, in megabytes.
     pub(in crate::commands) buffer_pool_mb: u32,
 }
@@ -49,7 +51,7 @@ pub(in crate::commands) fn bring_up(wanted: &Wanted<'_>) -> Result<System> {
     let lifetime = if wanted.keep { Lifetime::Detached } else { Lifetime::WithUs };
     let (stack, built) = std::thread::scope(|scope| {
         let services = scope.spawn(|| services(wanted, lifetime));
-        let built = build();
+        let built = build(wanted.profile);
         let panicked = || Err(Error::prepare("report this: the starting thread panicked"));
         (services.join().unwrap_or_else(|_| panicked()), built)
     });
@@ -57,7 +59,7 @@ pub(in crate::commands) fn bring_up(wanted: &Wanted<'_>) -> Result<System> {
     let logs = stack.folder().join("logs");
     fs::create_dir_all(&logs).doing(|| format!("create {}", logs.display()))?;
     built?;
-    System::on(stack, Some(cargo::release_folder()?), lifetime)
+    System::on(stack, Some(wanted.profile.folder()?), lifetime)
 }
 
 fn services(wanted: &Wanted<'_>, lifetime: Lifetime) -> Result<Stack> {
@@ -69,10 +71,11 @@ fn services(wanted: &Wanted<'_>, lifetime: Lifetime) -> Result<Stack> {
     Ok(stack)
 }
 
-fn build() -> Result<()> {
-    note("  cargo build --release -p api -p consumers (some minutes the first time)");
-    let step = Step::start("api and consumers, release");
-    cargo::build_release(&["api", "consumers"])?;
+fn build(profile: Profile) -> Result<()> {
+    let name = profile.name();
+    note(&format!("  cargo build --profile {name} -p api -p consumers (some minutes the first time)"));
+    let step = Step::start(format!("api and consumers, {name}"));
+    cargo::build_optimised(profile, &["api", "consumers"])?;
     step.done("built");
     Ok(())
 }

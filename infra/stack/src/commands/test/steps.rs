@@ -1,6 +1,6 @@
-//! The steps, in order. The table of everything that `cargo stack test` checks.
+//! The steps. The tables of everything that `cargo stack test` and `cargo stack verify` check.
 
-/// One check, or for `cargo test` as many as there are tests.
+/// One check, or as many as there are tests.
 #[derive(Debug)]
 pub(super) struct Step {
     /// Its name: on the terminal, for `--only`, and in its log's name.
@@ -13,10 +13,18 @@ pub(super) struct Step {
 pub(super) enum Work {
     /// cargo with those arguments; passes when it exits with 0.
     Cargo(&'static [&'static str]),
+    /// Programs and tests are compiled, and the tests listed.
+    Build,
+    /// As [`Work::Cargo`], with the least claim on the processors: others wait for conditions meanwhile.
+    Beside(&'static [&'static str]),
     /// `cargo doc`, warnings being errors.
     Docs,
-    /// cargo with those arguments; every test counts.
-    Tests(&'static [&'static str]),
+    /// Tests of one profile of nextest; every test counts.
+    Nextest(Pool),
+    /// `cargo test` with those arguments; every test counts.
+    CargoTest(&'static [&'static str]),
+    /// One test binary in one process; every test counts.
+    TestBinary { id: &'static str, args: &'static [&'static str] },
     /// Topics, tables and sample data are made, then `consumers` and several `api` behind nginx are started.
     Programs,
     /// A k6 script.
@@ -27,6 +35,15 @@ pub(super) enum Work {
     Partner,
     /// `consumers audit` against the log, MySQL and the running programs.
     Audit,
+}
+
+/// Tests in one pool, each in a process of its own.
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// In `.config/nextest.toml`.
+    pub(super) profile: &'static str,
+    /// More than the stack's own.
+    pub(super) variables: &'static [(&'static str, &'static str)],
 }
 
 /// A k6 script and how it is run.
@@ -51,27 +68,33 @@ const fn step(name: &'static str, work: Work) -> Step {
     Step { name, work }
 }
 
+const fn tests(profile: &'static str) -> Work {
+    Work::Nextest(Pool { profile, variables: &[] })
+}
+
 const fn load(file: &'static str, pieces: Option<u64>) -> Work {
     Work::K6(Load { file, variables: EASY, pieces, counted: true })
 }
 
-/// What `cargo test` runs on, the programs of the other crates included: fault tests start them.
+/// What tests run on, the programs of the other crates included: fault tests start them.
 pub(super) const BUILD: &[&str] = &["build", "--workspace", "--all-targets", "--locked"];
 
+const LINTS: &[&str] = &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+
 /// Run while the services start: they need none.
-pub(super) const WHILE_STARTING: &[Step] = &[
-    step("format", Work::Cargo(&["fmt", "--all", "--check"])),
-    step(
-        "lints",
-        Work::Cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
-    ),
-    step("build", Work::Cargo(BUILD)),
+pub(super) const WHILE_STARTING: &[Step] =
+    &[step("format", Work::Cargo(&["fmt", "--all", "--check"])), step("build", Work::Build)];
+
+/// Run side by side when the services are up, each lane in its order.
+pub(super) const LANES: &[&[Step]] = &[
+    &[step("tests", tests("gate"))],
+    // Its tests share servers, so it is one process. It takes less long than its neighbour.
+    &[step("api-tests", Work::TestBinary { id: "api::it", args: &["--test-threads", "6"] })],
+    &[step("lints", Work::Beside(LINTS)), step("docs", Work::Docs)],
 ];
 
-/// Run when the services are up.
-pub(super) const STEPS: &[Step] = &[
-    step("tests", Work::Tests(&["test", "--workspace", "--locked", "--no-fail-fast"])),
-    step("docs", Work::Docs),
+/// Run one after the other at the end.
+pub(super) const LOADS: &[Step] = &[
     step("programs", Work::Programs),
     step(
         "smoke",
@@ -96,4 +119,23 @@ pub(super) const STEPS: &[Step] = &[
     step("counters", Work::Counters),
     step("partner", Work::Partner),
     step("audit", Work::Audit),
+];
+
+/// `--only fast`: what needs no service, for the desk.
+pub(super) const FAST: &[Step] = &[
+    step("format", Work::Cargo(&["fmt", "--all", "--check"])),
+    step("build", Work::Build),
+    step("tests", tests("fast")),
+    step("lints", Work::Cargo(LINTS)),
+];
+
+/// `cargo stack verify`, when the services are up: what needs minutes of its own.
+pub(super) const VERIFY: &[Step] = &[
+    // nextest runs none; there are none in the gate either.
+    step("doc-tests", Work::CargoTest(&["test", "--workspace", "--doc", "--locked"])),
+    step(
+        "properties",
+        Work::Nextest(Pool { profile: "properties", variables: &[("TIDEMARK_PROPERTY_TIMES", "20")] }),
+    ),
+    step("in-full", tests("verify")),
 ];

@@ -1,4 +1,4 @@
-//! How the machine behaved while the tests ran: which of them failed of a machine that stood still for ten seconds, nobody
+//! How the machine behaved while the tests ran: which of them failed because the machine stalled for ten seconds, nobody
 //! can tell afterwards.
 //!
 //! It must never judge: a test that failed has failed.
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
-/// What took so much longer than it should was a standstill.
-const STANDSTILL: Duration = Duration::from_secs(1);
+/// What took so much longer than it should was a stall.
+const STALL: Duration = Duration::from_secs(1);
 /// So many are told one by one.
 const TOLD: usize = 20;
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
@@ -30,11 +30,11 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     began: Option<Ticks>,
-    found: Vec<Standstill>,
+    found: Vec<Stall>,
 }
 
 #[derive(Debug)]
-struct Standstill {
+struct Stall {
     what: &'static str,
     ended: SystemTime,
     lasted: Duration,
@@ -75,8 +75,8 @@ impl Watch {
 
 impl Seen {
     fn note(&mut self, what: &'static str, lasted: Duration) {
-        if lasted >= STANDSTILL {
-            self.found.push(Standstill { what, ended: SystemTime::now(), lasted });
+        if lasted >= STALL {
+            self.found.push(Stall { what, ended: SystemTime::now(), lasted });
         }
     }
 }
@@ -86,8 +86,8 @@ impl fmt::Display for Seen {
         let shares = self.began.and_then(Ticks::shares_since);
         let (idle, stolen) = shares.map_or((f64::NAN, f64::NAN), |shares| (shares.idle, shares.stolen));
         write!(f, "the machine: idle {:.0} %, stolen {:.0} %, ", 100.0 * idle, 100.0 * stolen)?;
-        write!(f, "standstills of {STANDSTILL:?} and longer: {}", self.found.len())?;
-        for Standstill { what, ended, lasted } in self.found.iter().take(TOLD) {
+        write!(f, "stalls of {STALL:?} and longer: {}", self.found.len())?;
+        for Stall { what, ended, lasted } in self.found.iter().take(TOLD) {
             let second = ended.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % SECONDS_A_DAY;
             let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
             write!(f, "; {what} {lasted:.1?} until {hour:02}:{minute:02}:{second:02} UTC")?;
@@ -103,10 +103,10 @@ mod tests {
     #[test]
     fn only_what_took_long_is_told_with_its_time() {
         let mut seen = Seen::default();
-        seen.note("disk", STANDSTILL / 2);
-        assert!(seen.to_string().ends_with("standstills of 1s and longer: 0"), "{seen}");
+        seen.note("disk", STALL / 2);
+        assert!(seen.to_string().ends_with("stalls of 1s and longer: 0"), "{seen}");
         let ended = UNIX_EPOCH + Duration::from_secs(SECONDS_A_DAY + 3_661);
-        seen.found.push(Standstill { what: "disk", ended, lasted: Duration::from_millis(2_500) });
+        seen.found.push(Stall { what: "disk", ended, lasted: Duration::from_millis(2_500) });
         assert!(seen.to_string().ends_with("longer: 1; disk 2.5s until 01:01:01 UTC"), "{seen}");
     }
 
