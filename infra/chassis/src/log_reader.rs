@@ -7,6 +7,7 @@ use rdkafka::{
 };
 use std::{
     collections::BTreeMap,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,9 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Before the same question is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// How long the brokers may keep a fetch that finds nothing, in ms. What is read here is there already, and the next look
+/// waits for that answer.
+const FETCH_WAIT_MS: &str = "10";
 /// Longest wait for one record that must be there.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -60,6 +64,8 @@ impl RawRecord<&[u8]> {
 /// A client that looks and follows nothing.
 pub struct LogReader {
     consumer: BaseConsumer,
+    /// Reads records; kept between two looks, as making and ending one takes 100 ms. Whoever looks takes it out.
+    scanner: Mutex<Option<BaseConsumer>>,
     config: ClientConfig,
     patience: Duration,
 }
@@ -70,7 +76,9 @@ impl LogReader {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn new(config: ClientConfig) -> Result<Self, KafkaError> {
-        Ok(Self { consumer: config.create()?, config, patience: PATIENCE })
+        let mut config = config;
+        config.set("fetch.wait.max.ms", FETCH_WAIT_MS);
+        Ok(Self { consumer: config.create()?, scanner: Mutex::new(None), config, patience: PATIENCE })
     }
 
     /// For whoever starts, perhaps at the same moment as the brokers: asks again for so long before it gives up.
@@ -180,16 +188,28 @@ impl LogReader {
         if range.is_empty() {
             return Ok(());
         }
-        // A consumer of its own: an assignment list that outlives its consumer would block the drop for ever.
-        let consumer: BaseConsumer = self.config.create()?;
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(range.start as i64))?;
-        consumer.assign(&list)?;
+        let scanner = self.scanner_at(topic, &BTreeMap::from([(partition, range.start)]))?;
+        let read = self.scan_with(&scanner, (topic, partition), range, &mut each);
+        self.keep(scanner, read)
+    }
+
+    fn scan_with(
+        &self,
+        scanner: &BaseConsumer,
+        (topic, partition): (&str, i32),
+        range: std::ops::Range<u64>,
+        each: &mut impl FnMut(RawRecord<&[u8]>) -> std::ops::ControlFlow<()>,
+    ) -> Result<(), LogReadError> {
         let waited = RECORD_TIMEOUT.max(self.patience);
         let mut heard = Instant::now();
         let mut next = range.start;
         while next < range.end {
-            match consumer.poll(CALL_TIMEOUT) {
+            match scanner.poll(CALL_TIMEOUT) {
+                // Of a former look.
+                Some(Ok(message))
+                    if message.topic() != topic
+                        || message.partition() != partition
+                        || message.offset().unsigned_abs() < next => {}
                 Some(Ok(message)) => {
                     let offset = message.offset().unsigned_abs();
                     if offset >= range.end || each(raw(&message)).is_break() {
@@ -207,6 +227,26 @@ impl LogReader {
             }
         }
         Ok(())
+    }
+
+    /// A consumer that reads those partitions from those offsets on.
+    fn scanner_at(&self, topic: &str, from: &BTreeMap<i32, u64>) -> Result<BaseConsumer, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in from {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset as i64))?;
+        }
+        let kept = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let scanner = kept.map_or_else(|| self.config.create(), Ok)?;
+        scanner.assign(&list)?;
+        Ok(scanner)
+    }
+
+    /// Keeps the consumer for the next look; one that failed is not used again.
+    fn keep<T>(&self, scanner: BaseConsumer, read: Result<T, LogReadError>) -> Result<T, LogReadError> {
+        if read.is_ok() && scanner.unassign().is_ok() {
+            *self.scanner.lock().unwrap_or_else(PoisonError::into_inner) = Some(scanner);
+        }
+        read
     }
 
     /// The first record of a partition that `accept` makes something of, searched from the log's beginning.
@@ -232,7 +272,7 @@ impl LogReader {
         Ok(found)
     }
 
-    /// Of each partition one record that must be there, all with one client: making and ending one takes its time.
+    /// Of each partition one record that must be there.
     ///
     /// # Errors
     /// See [`LogReadError`].
@@ -241,24 +281,31 @@ impl LogReader {
         topic: &str,
         wanted: &BTreeMap<i32, u64>,
     ) -> Result<BTreeMap<i32, RawRecord>, LogReadError> {
-        let mut found = BTreeMap::new();
         if wanted.is_empty() {
-            return Ok(found);
+            return Ok(BTreeMap::new());
         }
-        let consumer: BaseConsumer = self.config.create()?;
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in wanted {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*offset as i64))?;
-        }
-        consumer.assign(&list)?;
+        let scanner = self.scanner_at(topic, wanted)?;
+        let read = self.records_with(&scanner, topic, wanted);
+        self.keep(scanner, read)
+    }
+
+    fn records_with(
+        &self,
+        scanner: &BaseConsumer,
+        topic: &str,
+        wanted: &BTreeMap<i32, u64>,
+    ) -> Result<BTreeMap<i32, RawRecord>, LogReadError> {
+        let mut found = BTreeMap::new();
         let waited = RECORD_TIMEOUT.max(self.patience);
         let mut heard = Instant::now();
         while let Some((partition, offset)) =
             wanted.iter().find(|(partition, _)| !found.contains_key(*partition))
         {
-            match consumer.poll(CALL_TIMEOUT) {
+            match scanner.poll(CALL_TIMEOUT) {
                 Some(Ok(message)) => {
-                    if wanted.get(&message.partition()) == Some(&message.offset().unsigned_abs()) {
+                    let is_wanted =
+                        wanted.get(&message.partition()) == Some(&message.offset().unsigned_abs());
+                    if is_wanted && message.topic() == topic {
                         found.insert(message.partition(), raw(&message).to_owned());
                         heard = Instant::now();
                     }
