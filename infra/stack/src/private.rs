@@ -4,7 +4,7 @@
 
 use crate::cache::{Cache, remove};
 use crate::daemon::Lifetime;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Result, tail};
 use crate::install::{self, Tool};
 use crate::ports::{Broker, Lease, lease};
 use crate::process::{Process, ProcessOptions};
@@ -19,6 +19,11 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Lines that are shown of each log of a failed test.
+const SHOWN_LINES: usize = 15;
+/// Characters that are shown of such a line.
+const SHOWN_CHARS: usize = 300;
 
 /// A service with its ports and its folder. Use it as the service it holds.
 #[derive(Debug)]
@@ -61,11 +66,24 @@ impl Drop for Folder {
         // A leftover in the temporary folder is not worth a second panic.
         if std::thread::panicking() {
             let _ = remove(&self.0.join("data"));
-            note(&format!("logs of the failed test are in {}", self.0.join("logs").display()));
+            let logs = self.0.join("logs");
+            note(&format!("logs of the failed test are in {}", logs.display()));
+            for log in std::fs::read_dir(&logs).into_iter().flatten().flatten() {
+                note(&end_of(&log.path()));
+            }
         } else {
             let _ = remove(&self.0);
         }
     }
+}
+
+/// The last lines of a log under its name, for the output of a failed test.
+fn end_of(log: &Path) -> String {
+    let tail = tail(log);
+    let lines: Vec<&str> = tail.lines().collect();
+    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].iter();
+    let short = last.map(|line| format!("\n    {}", line.chars().take(SHOWN_CHARS).collect::<String>()));
+    format!("  the end of {}:{}", log.display(), short.collect::<String>())
 }
 
 fn place(name: &str) -> Result<(Folder, Place)> {
@@ -216,4 +234,21 @@ pub fn process(
         listen: ports[1..].to_vec(),
     };
     Ok(Private { service: Process::start(&place, &options)?, folder, _leases: leases })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_log_the_last_lines_are_shown_and_long_ones_are_cut() {
+        let log = std::env::temp_dir().join(format!("stack-end-{}.log", std::process::id()));
+        let lines: Vec<String> = (0..100).map(|n| format!("{n} {}", "\u{e9}".repeat(40))).collect();
+        std::fs::write(&log, format!("{}\nlast {}", lines.join("\n"), "x".repeat(2 * SHOWN_CHARS))).unwrap();
+        let shown = end_of(&log);
+        std::fs::remove_file(&log).unwrap();
+        assert_eq!(shown.lines().count(), 1 + SHOWN_LINES);
+        let last = shown.lines().last().unwrap();
+        assert!(last.starts_with("    last x") && last.trim_start().len() == SHOWN_CHARS, "{last}");
+    }
 }

@@ -8,22 +8,29 @@ mod pool;
 
 use crate::{
     log::{self, random_prefix},
-    patience::until_true,
-    server::Server,
+    patience,
+    server::{Server, fresh_user},
 };
 use api::config::{Config, ModeSetting};
+use mysql_session::{Rows, Session};
 use serde_json::{Value, json};
 use stack::{
     private::{self, Private},
     process::Process,
     services::{MySql, Redis},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Display},
+    time::Duration,
+};
 
 /// What is not true by then never will be.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// For a session of a MySQL that may stand still for a moment, in ms; where it is away, a refusal takes as long.
 const ACQUIRE_MS: u64 = 3_000;
+/// Says how many records a list of balance changes lacks.
+const LAG: &str = "x-projection-lag";
 /// Stands in MySQL where the log has another name, so that an answer says where it is from.
 const MARK: &str = "as MySQL has it";
 
@@ -33,6 +40,7 @@ struct World {
     server: Server,
     consumers: Private<Process>,
     mysql: Private<MySql>,
+    root: Session,
     redis: Private<Redis>,
 }
 
@@ -41,9 +49,14 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// Asks until it is so.
-async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
-    until_true(what, PATIENCE, is_so).await;
+/// Asks until there is an answer.
+async fn until<T, E: Display>(what: &str, ask: impl AsyncFnMut() -> Result<T, E>) -> T {
+    patience::until(what, PATIENCE, ask).await
+}
+
+/// What was seen, where it is not what is waited for.
+fn is<T: PartialEq + Debug>(seen: T, wanted: T) -> Result<(), String> {
+    if seen == wanted { Ok(()) } else { Err(format!("{seen:?}")) }
 }
 
 impl World {
@@ -57,20 +70,38 @@ impl World {
     }
 
     async fn start_with(change: impl FnOnce(Config) -> Config) -> Self {
-        let services = || (private::mysql().expect("a MySQL"), private::redis().expect("a Redis"));
-        let (mysql, redis) = blocking(services).await;
+        let (mysql, redis) = tokio::join!(
+            blocking(|| private::mysql().expect("a MySQL")),
+            blocking(|| private::redis().expect("a Redis")),
+        );
         let config = log::config(&random_prefix(), ModeSetting::Stage);
         let config = change(Config { redis_url: redis.url(), database_url: mysql.url(), ..config });
         log::found_at(config.clone(), mysql.url()).await;
         let env = environment(&config);
-        let consumers =
-            blocking(|| private::process("consumers", &["run"], env, 0).expect("consumers")).await;
-        Self { server: Server::start(config.clone()).await, config, consumers, mysql, redis }
+        let consumers = blocking(|| private::process("consumers", &["run"], env, 0).expect("consumers"));
+        let (consumers, server) = tokio::join!(consumers, Server::start(config.clone()));
+        let root = Session::at(mysql.port());
+        let world = Self { server, config, consumers, mysql, root, redis };
+        // Its group may have no members yet, and the list of balance changes waits for a second only.
+        let path = format!("/api/users/{}/balance/logs", fresh_user());
+        until("the order projection has come to the end", async || world.is_up_to_date(&path).await).await;
+        world
+    }
+
+    /// That a list of balance changes lacks nothing that the log holds.
+    async fn is_up_to_date(&self, path: &str) -> Result<(), String> {
+        let answer = self.server.get(path).seen(200).await?;
+        if answer.header(LAG).is_some() { Err(format!("{answer:?}")) } else { Ok(()) }
     }
 
     async fn stop(self) {
-        self.server.stop().await;
-        blocking(|| drop((self.consumers, self.mysql, self.redis))).await;
+        let Self { server, consumers, mysql, redis, .. } = self;
+        tokio::join!(
+            server.stop(),
+            blocking(|| drop(consumers)),
+            blocking(|| drop(mysql)),
+            blocking(|| drop(redis)),
+        );
     }
 
     /// Lists a product with one option and many units, and returns the option's id.
@@ -85,27 +116,31 @@ impl World {
         order
     }
 
-    fn sql(&self, sql: &str) -> String {
-        self.mysql.sql(&format!("USE tidemark; {sql}")).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    fn sql(&self, sql: &str) -> Rows {
+        self.root.rows(&format!("USE tidemark; {sql}")).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// That a query has one value, this one.
+    fn has(&self, sql: &str, value: &str) -> Result<(), String> {
+        is(self.sql(sql), vec![vec![value.to_owned()]])
     }
 
     /// Waits until a paid order is in MySQL, marks it there, and waits until it is not in memory any more: then answers
     /// show the mark.
     async fn let_go(&self, order: u64) {
         until("the order is in MySQL", async || {
-            self.sql(&format!("SELECT status FROM orders WHERE id = {order}")).contains('1')
+            self.has(&format!("SELECT status FROM orders WHERE id = {order}"), "1")
         })
         .await;
         self.sql(&format!("UPDATE order_items SET product_name = '{MARK}' WHERE order_id = {order}"));
-        until("the order has left the memory", async || self.name_in(order).await.as_deref() == Some(MARK))
+        until("the order has left the memory", async || is(self.name_in(order).await.as_deref(), Ok(MARK)))
             .await;
     }
 
-    /// The product's name in the detail of an order, where it is answered.
-    async fn name_in(&self, order: u64) -> Option<String> {
-        let answer = self.server.get(&format!("/api/orders/{order}")).send().await;
-        (answer.status == 200)
-            .then(|| answer.json()["orderDetail"]["items"][0]["productName"].as_str().unwrap().into())
+    /// The product's name in the detail of an order; what came instead of an answer.
+    async fn name_in(&self, order: u64) -> Result<String, String> {
+        let answer = self.server.get(&format!("/api/orders/{order}")).seen(200).await?;
+        Ok(answer.json()["orderDetail"]["items"][0]["productName"].as_str().unwrap().into())
     }
 
     /// Ids in the list of a user's orders.
@@ -134,9 +169,12 @@ impl World {
         client.get_multiplexed_async_connection().await.unwrap()
     }
 
-    async fn refuses_history(&self, path: &str) -> bool {
+    async fn refuses_history(&self, path: &str) -> Result<(), String> {
         let answer = self.server.get(path).send().await;
-        answer.unlike_refusal(503, "HISTORY_UNAVAILABLE").is_none()
+        match answer.unlike_refusal(503, "HISTORY_UNAVAILABLE") {
+            None => Ok(()),
+            Some(problem) => Err(format!("{problem}: {answer:?}")),
+        }
     }
 }
 

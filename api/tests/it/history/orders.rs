@@ -45,12 +45,12 @@ fn copies_outlive_mysql_and_new_orders_stand_beside_them() {
         assert_eq!(world.orders_of(user, "").await, [open, newer, older]);
         assert_eq!(world.orders_of(user, "?status=PAID").await, [newer, older]);
         assert_eq!(world.orders_of(user, "?status=PENDING").await, [open]);
-        assert_eq!(world.name_in(older).await.as_deref(), Some(MARK));
-        assert_eq!(world.name_in(newer).await.as_deref(), Some("Runner"));
+        assert_eq!(world.name_in(older).await.as_deref(), Ok(MARK));
+        assert_eq!(world.name_in(newer).await.as_deref(), Ok("Runner"));
         // Nobody read the other's list before, so there is no copy; but there is one of the order.
         let list = format!("/api/users/{another}/orders");
         until("MySQL is known to be away", async || world.refuses_history(&list).await).await;
-        assert_eq!(world.name_in(others).await.as_deref(), Some(MARK));
+        assert_eq!(world.name_in(others).await.as_deref(), Ok(MARK));
         // Whoever has no order yet needs nobody's help to hear that.
         assert_eq!(world.orders_of(fresh_user(), "").await, [0; 0]);
 
@@ -58,10 +58,10 @@ fn copies_outlive_mysql_and_new_orders_stand_beside_them() {
         for path in [&list, &format!("/api/users/{user}/orders"), &format!("/api/orders/{older}")] {
             world.server.get(path).refused(503, "HISTORY_UNAVAILABLE").await;
         }
-        assert_eq!(world.name_in(newer).await.as_deref(), Some("Runner"), "what is recent is in memory");
+        assert_eq!(world.name_in(newer).await.as_deref(), Ok("Runner"), "what is recent is in memory");
 
         world.mysql.restart().unwrap();
-        until("it is back", async || world.name_in(older).await.is_some()).await;
+        until("it is back", async || world.name_in(older).await).await;
         assert_eq!(world.orders_of(user, "").await, [open, newer, older]);
         assert_eq!(world.orders_of(another, "").await, [others]);
         world.stop().await;
@@ -83,7 +83,7 @@ fn a_copy_that_lacks_an_order_is_never_shown() {
         let list = format!("/api/users/{user}/orders");
         world.server.get(&list).refused(503, "HISTORY_UNAVAILABLE").await;
         world.mysql.restart().unwrap();
-        until("it is back", async || world.server.get(&list).send().await.status == 200).await;
+        until("it is back", async || world.server.get(&list).seen(200).await).await;
         assert_eq!(world.orders_of(user, "").await, [second, first]);
         world.stop().await;
     });
@@ -95,7 +95,7 @@ fn a_copy_of_an_open_order_is_never_shown_once_it_is_paid() {
         let mut world = World::start().await;
         let (user, option) = (fresh_user(), world.option().await);
         let order = world.server.order(user, option, 1).await;
-        until("it is in MySQL, open", async || world.sql("SELECT status FROM orders").contains('0')).await;
+        until("it is in MySQL, open", async || world.has("SELECT status FROM orders", "0")).await;
         assert_eq!(world.orders_of(user, "?status=PENDING").await, [order], "and now there is a copy");
         world.server.pay(order, &json!({"userId": user})).expect(201).await;
         world.let_go(order).await;
@@ -103,7 +103,7 @@ fn a_copy_of_an_open_order_is_never_shown_once_it_is_paid() {
         let list = format!("/api/users/{user}/orders");
         world.server.get(&list).refused(503, "HISTORY_UNAVAILABLE").await;
         world.mysql.restart().unwrap();
-        until("it is back", async || world.server.get(&list).send().await.status == 200).await;
+        until("it is back", async || world.server.get(&list).seen(200).await).await;
         assert_eq!(world.orders_of(user, "?status=PENDING").await, [0; 0]);
         assert_eq!(world.orders_of(user, "?status=PAID").await, [order]);
         world.stop().await;
@@ -128,7 +128,7 @@ fn a_copy_of_another_order_is_never_shown() {
         world.mysql.kill().unwrap();
         world.server.get(&path).refused(503, "HISTORY_UNAVAILABLE").await;
         world.mysql.restart().unwrap();
-        until("it is back", async || world.name_in(order).await.is_some()).await;
+        until("it is back", async || world.name_in(order).await).await;
         // And as it would be in such a MySQL.
         world.consumers.kill().unwrap();
         world.flush().await;
@@ -157,7 +157,7 @@ fn tables_that_lost_orders_are_found_out() {
         for path in [&list, &format!("/api/orders/{}", orders[1])] {
             world.server.get(path).refused(503, "HISTORY_UNAVAILABLE").await;
         }
-        assert_eq!(world.name_in(orders[0]).await.as_deref(), Some(MARK));
+        assert_eq!(world.name_in(orders[0]).await.as_deref(), Ok(MARK));
         // Or one that lost a payment.
         let back = "status = 0, paid = 0, closed_at_ms = NULL";
         world.sql(&format!("UPDATE orders SET {back} WHERE id = {}", orders[0]));

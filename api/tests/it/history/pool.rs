@@ -1,6 +1,6 @@
 //! The pool with which older history is read, changed while it is read.
 
-use super::{MARK, World, until};
+use super::{MARK, World, is, until};
 use crate::{run, server::fresh_user};
 use serde_json::{Value, json};
 
@@ -36,7 +36,9 @@ fn the_reader_pool_is_changed_while_it_is_used_and_the_change_is_confirmed() {
         assert_eq!(settings, (&json!(3), &json!(1), &json!(700)));
         world.flush().await;
         until("it is read through the new pool", async || {
-            world.name_in(older).await.as_deref() == Some(MARK) && world.pool().await["open"] != 0
+            is(world.name_in(older).await.as_deref(), Ok(MARK))?;
+            let pool = world.pool().await;
+            if pool["open"] == 0 { Err(pool.to_string()) } else { Ok(()) }
         })
         .await;
         world.stop().await;

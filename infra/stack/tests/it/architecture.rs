@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What each crate may depend on, of ours. `stack` besides, for the tests of all.
+/// What each crate may depend on, of ours. [`FOR_TESTS`] besides, for the tests of all.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("domain", &["schemas"]),
@@ -19,7 +19,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The admin API is all it knows.
     ("cli", &[]),
     ("stack", &[]),
+    ("mysql-session", &[]),
 ];
+
+/// What tests may use, and nothing that runs in production.
+const FOR_TESTS: &[&str] = &["stack", "mysql-session"];
 
 /// Not below the domain: runtimes, clients, a clock, chance, and the codec, which brings chance along (`schemas` has it
 /// behind a feature).
@@ -71,7 +75,7 @@ fn wrong(from: &str, to: &str, kind: Option<&str>) -> Option<String> {
         return Some(format!("{from} is not in the table of crates"));
     };
     // To itself: its own tests with more features.
-    let for_tests = kind == Some("dev") && (to == "stack" || from == "stack" || to == from);
+    let for_tests = kind == Some("dev") && (FOR_TESTS.contains(&to) || from == "stack" || to == from);
     (!allowed.contains(&to) && !for_tests).then(|| format!("{from} -> {to} ({})", kind.unwrap_or("normal")))
 }
 
@@ -99,6 +103,11 @@ fn the_table_refuses_what_it_does_not_list() {
     assert_eq!(wrong("consumers", "stack", Some("dev")), None);
     assert_eq!(wrong("schemas", "schemas", Some("dev")), None);
     assert!(wrong("consumers", "stack", None).is_some());
+    assert_eq!(wrong("api", "mysql-session", Some("dev")), None);
+    for production in ["api", "consumers", "migrations", "cli", "stack"] {
+        assert!(wrong(production, "mysql-session", None).is_some(), "{production}");
+        assert!(wrong(production, "mysql-session", Some("build")).is_some(), "{production}");
+    }
     assert!(wrong("domain", "chassis", Some("dev")).is_some());
     assert!(wrong("schemas", "domain", None).is_some());
     assert!(wrong("stack", "domain", None).is_some());

@@ -5,7 +5,7 @@
 use crate::command_line;
 use crate::faults::client::{Client, list_product, open_coupon};
 use crate::faults::deployment::{ADMIN_TOKEN, Deployment};
-use crate::faults::{SOON, raw_log, wait_for, wait_until};
+use crate::faults::{SOON, once, raw_log, wait_seeing};
 use serde_json::Value;
 use stack::platform::Mode;
 use stack::ports::lease;
@@ -75,6 +75,38 @@ impl Operator {
     }
 }
 
+/// What an admin listener says, asked without the command line: for waits.
+fn told(process: &Process, path: &str) -> Value {
+    let answer = Client::at(&process.admin_url()).get_as_operator(path).unwrap();
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    answer.body
+}
+
+/// Waits until all of these report and are members, and until the command line calls that ok; of the latter one look is
+/// enough, unless the machine stands still between the two.
+fn all_report(operator: &Operator, processes: &[&Process]) {
+    wait_seeing("all instances report", SOON, || {
+        once(told(processes[0], "/admin/consumers"), |seen| {
+            let groups = seen["groups"].as_object().unwrap();
+            let is_listed = |name: &str| {
+                let mut members = groups.values().filter_map(|group| group["members"].as_array());
+                members.any(|members| members.iter().any(|member| member == name))
+            };
+            let reports = seen["instances"].as_array().unwrap();
+            let has_reported = |name: &str| reports.iter().any(|report| report["instance"] == name);
+            processes.iter().all(|process| has_reported(instance(process)) && is_listed(instance(process)))
+        })
+    });
+    wait_seeing("the command line calls them ok", SOON, || {
+        once(operator.does("status"), |status| status.matches("  ok\n").count() == processes.len())
+    });
+}
+
+/// Waits until so much is projected.
+fn projected(deployment: &Deployment, pieces: u64) {
+    wait_seeing("the pieces are projected", SOON, || once(rows(deployment), |rows| *rows == pieces));
+}
+
 fn rows(deployment: &Deployment) -> u64 {
     deployment.number("SELECT COUNT(*) FROM user_coupons")
 }
@@ -97,8 +129,7 @@ fn an_operator_pauses_everybody_and_can_trust_each_answer() {
     // Whoever is named first need not live.
     operator.urls = format!("http://127.0.0.1:{},{}", away.port(), operator.urls);
 
-    let both = || operator.does("status").matches("  ok\n").count() == 2;
-    wait_until("both instances report", SOON, both);
+    all_report(&operator, &[&one, &two]);
     assert!(operator.does("status").contains("nothing is held"));
     operator.is_refused("resume", "409 NOT_HELD");
     operator.is_refused("pause --group nobody --reason r", "404 UNKNOWN_GROUP");
@@ -132,7 +163,7 @@ fn an_operator_pauses_everybody_and_can_trust_each_answer() {
     assert_eq!(kinds, ["extend", "pause"]);
     let resumed = operator.does("resume --ramp 50,50,100ms");
     assert!(resumed.contains("RUNNING: all 2 confirmed after "), "{resumed}");
-    wait_until("what waited is projected", SOON, || rows(&deployment) == 20);
+    projected(&deployment, 20);
     assert!(operator.does("audit").trim_end().ends_with("clean"));
     let stranger = Operator { urls: operator.urls.clone(), token: "another" };
     stranger.is_refused("status", "401 UNAUTHENTICATED");
@@ -145,8 +176,7 @@ fn a_frozen_instance_is_named_and_its_pause_is_not_called_done() {
     let (mut one, two) = (deployment.consumers(), deployment.consumers());
     // The frozen one is asked first, and does not keep anybody waiting.
     let operator = Operator::of(&[&one, &two]);
-    let both = || operator.does("status").matches("  ok\n").count() == 2;
-    wait_until("both instances report", SOON, both);
+    all_report(&operator, &[&one, &two]);
     one.freeze().unwrap();
     let said = operator.says("pause --all --reason a-test --timeout 4s");
     assert_eq!(said.code, UNCONFIRMED, "{said:?}");
@@ -172,7 +202,7 @@ fn a_pause_that_replaces_another_one_says_what_that_was() {
     let deployment = Deployment::on_the_stack("operators-replaced");
     let consumers = deployment.consumers();
     let operator = Operator::of(&[&consumers]);
-    wait_until("it reports", SOON, || operator.does("status").contains("  ok\n"));
+    all_report(&operator, &[&consumers]);
     let first = operator.does("pause --topic coupon --mode release --ttl 45m --reason the-first");
     assert!(!first.contains("REPLACES"), "{first}");
     let first = operation(&first);
@@ -199,7 +229,7 @@ fn a_cutover_ends_no_hold_that_was_placed_by_hand() {
     let deployment = Deployment::on_the_stack("operators-by-hand");
     let consumers = deployment.consumers();
     let operator = Operator::of(&[&consumers]);
-    wait_until("it reports", SOON, || operator.does("status").contains("  ok\n"));
+    all_report(&operator, &[&consumers]);
     let held = || operator.reads("status")["consumers"]["holds"].as_array().unwrap().clone();
     operator.does("pause --group signup-projection --holder cutover --reason another-scope");
     operator.does("pause --all --mode release --holder cutover --reason mending");
@@ -232,8 +262,12 @@ fn dead_letters_are_listed_and_a_foreign_record_is_passed_over_by_everybody() {
     let (kafka, topic) = (deployment.setting("KAFKA"), deployment.topic("coupon"));
     let garbage = raw_log::append(kafka, &topic, 0, b"garbage \x1b[2J");
     let offset = raw_log::append(kafka, &topic, 0, UNKNOWN);
-    let stopped = || Some(operator.does("status")).filter(|status| status.contains("STOPPED\n"));
-    let status = wait_for("the partition stops", SOON, stopped);
+    wait_seeing("the partition stops", SOON, || {
+        let groups = told(&consumers, "/admin/consumers")["groups"].clone();
+        once(groups["coupon-projection"]["partitions"][0].clone(), |row| row["observed"] == "STOPPED")
+    });
+    let status = operator.does("status");
+    assert!(status.contains("STOPPED\n"), "{status}");
     assert!(status.contains(&format!("coupon/0: at offset {offset}: schema id 999")), "{status}");
     let advice = format!("tidemark skip --topic coupon --partition 0 --offset {offset} --reason");
     assert!(status.contains(&advice), "{status}");
@@ -248,10 +282,11 @@ fn dead_letters_are_listed_and_a_foreign_record_is_passed_over_by_everybody() {
     operator.does(&skip(offset));
     // Recorded is not obeyed yet.
     let stopped_at_api = || Client::at(&api.admin_url()).get("/health").unwrap().body["stopped"].clone();
-    wait_until("the API flows again", SOON, || stopped_at_api() == Value::Array(Vec::new()));
+    let none = || once(stopped_at_api(), |stopped| *stopped == Value::Array(Vec::new()));
+    wait_seeing("the API flows again", SOON, none);
     open_coupon(&api, COUPON, 10);
     assert_eq!(Client::of(&api).claim(COUPON, 1, "after").unwrap().status, 201);
-    wait_until("the partition flows again", SOON, || rows(&deployment) == 1);
+    projected(&deployment, 1);
     assert!(!operator.does("status").contains("STOPPED"));
 }
 
@@ -263,10 +298,13 @@ fn pools_are_tuned_while_they_work_and_set_back() {
     let most = || operator.reads("pools")[0]["said"]["pools"][0]["max"].clone();
     let before = most();
     operator.does("tune pool writer --max 3 --acquire-timeout 1500ms --reason a-test");
-    wait_until("the pool is smaller", SOON, || most() == 3);
+    let is_set = || told(&consumers, "/admin/pools")["pools"][0]["max"].clone();
+    wait_seeing("the pool is smaller", SOON, || once(is_set(), |max| *max == 3));
+    assert_eq!(most(), 3);
     assert!(operator.does("pools").contains("1.5s"));
     operator.does("tune pool writer --reset --reason a-test");
-    wait_until("the pool is as configured", SOON, || most() == before);
+    wait_seeing("the pool is as configured", SOON, || once(is_set(), |max| *max == before));
+    assert_eq!(most(), before);
     operator.is_refused("tune pool writer --max 0 --reason a-test", "400 INVALID_REQUEST");
     operator.is_refused("tune group nobody --batch-records 1 --reason a-test", "404 UNKNOWN_GROUP");
     let of_api = Operator::of(&[&consumers, &api]);
@@ -286,8 +324,12 @@ fn a_dispatch_that_failed_is_told_again_and_its_end_is_awaited() {
     deployment.partner().set_mode(Mode::Refusal { status: 400 }).unwrap();
     let order = client.order(user, option, "an order").unwrap().id("orderId");
     assert_eq!(client.pay(order, user, None, "a payment").unwrap().status, 201);
-    let failed = || operator.does("dead-letters list").contains("FAILED").then_some(());
-    wait_for("the dispatch is given up", SOON, failed);
+    wait_seeing("the dispatch is given up", SOON, || {
+        let failed = told(&consumers, "/admin/dispatches?state=FAILED&limit=20")["dispatches"].clone();
+        once(failed, |failed| failed.as_array().unwrap().iter().any(|dispatch| dispatch["orderId"] == order))
+    });
+    let listed = operator.does("dead-letters list");
+    assert!(listed.contains("FAILED"), "{listed}");
     assert!(operator.does("status").contains("dispatches: 1 FAILED"));
     let said = operator.says(&format!("dead-letters redrive {order}"));
     assert_eq!(said.code, REFUSED, "{said:?}");

@@ -29,6 +29,10 @@ controller.quorum.election.timeout.ms=500
 controller.quorum.election.backoff.max.ms=500
 ";
 
+/// Kafka refuses a session timeout below six seconds unless told otherwise. Tests and drills that wait until the
+/// session of a frozen or killed consumer has ended would do nothing else for most of their time.
+const SHORT_SESSIONS: &str = "group.min.session.timeout.ms=1000\n";
+
 /// `node.id` of the broker at that index.
 pub(super) fn node(index: usize) -> i32 {
     i32::try_from(index).map_or(i32::MAX, |index| index + 1)
@@ -110,6 +114,7 @@ num.io.threads=8
         log_dir(folder).display(),
     );
     text += QUICK_FAILOVER;
+    text += SHORT_SESSIONS;
     for (name, value) in &options.extra {
         // The last line of a name wins in a properties file. Writing to a String cannot fail.
         let _ = writeln!(text, "{name}={value}");
@@ -143,6 +148,7 @@ mod tests {
         assert_eq!(line(&one, "offsets.topic.replication.factor"), "1");
         assert_eq!(line(&one, "min.insync.replicas"), "1");
         assert_eq!(line(&one, "log.message.timestamp.type"), "LogAppendTime");
+        assert_eq!(line(&one, "group.min.session.timeout.ms"), "1000");
         let third = render(&options(3), 2, Path::new("/d"));
         assert_eq!(line(&third, "node.id"), "3");
         assert_eq!(line(&third, "offsets.topic.replication.factor"), "3");

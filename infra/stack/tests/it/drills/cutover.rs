@@ -2,11 +2,13 @@
 //! it runs on where it was.
 
 use super::ORDERS;
-use super::k6::K6;
+use super::k6::{self, K6};
+use super::operator::Row;
 use super::scene::Scene;
 use crate::command_line;
 use crate::faults::deployment::ADMIN_TOKEN;
-use crate::faults::{SOON, wait_until};
+use crate::faults::{SOON, once, wait_seeing, wait_until};
+use mysql_session::Session;
 use serde_json::Value;
 use stack::services::MySql;
 use stack::{Endpoints, cache::Cache, install, private, testing};
@@ -15,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// Iterations of k6 a second: no measurement, and the machine does much else.
 const RATE: u64 = 15;
-/// Longer than there and back take.
-const DURATION: Duration = Duration::from_secs(100);
 /// How long a command may take that has to go back.
 const PATIENCE: Duration = Duration::from_secs(240);
 const PASSED: &str = "SELECT COALESCE(SUM(next_offset), 0) FROM projection_offset";
@@ -31,7 +31,7 @@ fn a_server_that_lacks_the_last_transactions_takes_over_and_nothing_is_applied_t
     copy(&old, &new, scene.deployment.database());
     shoppers.advance(ORDERS);
     let passed = format!("USE {}; {PASSED}", scene.deployment.database());
-    let there: u64 = new.sql(&passed).unwrap().trim().parse().unwrap();
+    let there = root(&new).number(&passed).unwrap();
     assert!(0 < there && there < scene.passed(), "{there} of {}", scene.passed());
 
     let to = scene.deployment.address_on(new.port());
@@ -53,8 +53,8 @@ fn nobody_notices_a_cutover_there_and_back_under_the_production_scenario_of_k6()
     let (old, new) = (private::mysql().unwrap(), private::mysql().unwrap());
     let endpoints = Endpoints { mysql: old.url(), ..testing::endpoints().clone() };
     let mut scene = Scene::seeded("cutover-k6", &endpoints);
-    new.sql(&format!("CREATE DATABASE {}", scene.deployment.database())).unwrap();
-    let mut k6 = K6::start(&scene.api, RATE, DURATION);
+    root(&new).rows(&format!("CREATE DATABASE {}", scene.deployment.database())).unwrap();
+    let mut k6 = K6::start(&scene.api, RATE);
     scene.advances();
 
     let to = scene.deployment.address_on(new.port());
@@ -67,7 +67,7 @@ fn nobody_notices_a_cutover_there_and_back_under_the_production_scenario_of_k6()
     }
     assert!(k6.is_running(), "the load was over before the way back was");
     let summary = k6.end();
-    eprintln!("{} requests, p99 {} ms", summary["requests"], summary["latency_ms"]["p99"]);
+    eprintln!("{}", k6::told(&summary));
     scene.judge_k6(&summary);
 }
 
@@ -83,15 +83,16 @@ fn a_cutover_that_fails_leaves_the_old_server_in_charge() {
     let args = ["cutover", "--to", &to, "--reason", "a drill", "--timeout", "20s"];
 
     // It never takes writes.
-    new.sql("SET GLOBAL read_only = ON").unwrap();
+    root(&new).rows("SET GLOBAL read_only = ON").unwrap();
     let said = tidemark(&scene, &args);
     assert_on_the_old_one(&scene, &said, "read-only");
-    new.sql("SET GLOBAL read_only = OFF").unwrap();
+    root(&new).rows("SET GLOBAL read_only = OFF").unwrap();
     shoppers.advance(ORDERS);
 
     // It dies while all writers rest and wait for it.
     let waiting = spawn(&scene, &[&args[..], &["--wait", "60s"]].concat());
-    wait_until("all rest", SOON, || scene.operator().rows().iter().all(|row| row.observed == "PAUSED"));
+    let rows = || scene.operator().rows();
+    wait_seeing("all rest", SOON, || once(rows(), |rows| rows.iter().all(|row| row.observed == "PAUSED")));
     new.kill().unwrap();
     shoppers.advance(ORDERS);
     let said = end(waiting);
@@ -101,7 +102,7 @@ fn a_cutover_that_fails_leaves_the_old_server_in_charge() {
 
     // It is frozen as soon as it counts.
     let moving = spawn(&scene, &args);
-    wait_until("it counts", SOON, || counts(&scene) == to);
+    wait_seeing("it counts", SOON, || once(counts(&scene), |counts| *counts == to));
     new.freeze().unwrap();
     shoppers.advance(ORDERS);
     let said = end(moving);
@@ -119,7 +120,7 @@ fn a_server_that_is_gone_for_good_is_left_for_an_empty_one_also_by_workers_that_
     let mut scene = Scene::on("cutover-gone", &endpoints, 2);
     let shoppers = scene.shoppers(1);
     shoppers.advance(ORDERS);
-    new.sql(&format!("CREATE DATABASE {}", scene.deployment.database())).unwrap();
+    root(&new).rows(&format!("CREATE DATABASE {}", scene.deployment.database())).unwrap();
     old.kill().unwrap();
     shoppers.advance(ORDERS);
     // What people do when MySQL is down. It has never claimed what it is given now.
@@ -148,8 +149,9 @@ fn assert_on_the_old_one(scene: &Scene, said: &Output, why: &str) {
     assert_eq!(said.status.code(), Some(1), "{out}{err}");
     assert!(err.contains(why), "{err}");
     assert_eq!(counts(scene), scene.deployment.address_on(port_of(scene)), "{out}{err}");
-    wait_until("all partitions flow", SOON, || {
-        scene.operator().rows().iter().all(|row| row.desired == "RUNNING" && row.observed == "RUNNING")
+    wait_seeing("all partitions flow", SOON, || {
+        let flow = |row: &Row| row.desired == "RUNNING" && row.observed == "RUNNING";
+        once(scene.operator().rows(), |rows| rows.iter().all(flow))
     });
     scene.advances();
 }
@@ -163,6 +165,10 @@ fn port_of(scene: &Scene) -> u16 {
 fn counts(scene: &Scene) -> String {
     let said: Value = scene.operator().database();
     said["address"].as_str().unwrap().to_owned()
+}
+
+fn root(server: &MySql) -> Session {
+    Session::at(server.port())
 }
 
 /// A copy of a database as it is at one moment.

@@ -1,18 +1,17 @@
 //! Proof 5: a worker is frozen while everybody is told to pause. It is named until the coordinator has given it up, and
 //! when it wakes it writes nothing, not even where it was frozen within a transaction.
 
+use super::activity::{row_waits, transactions_that_wrote};
 use super::operator::{Operator, assert_confirmed};
 use super::scene::Scene;
 use super::{CONFIRMED, CONFIRMED_WITHOUT, ORDERS};
 use crate::faults::deployment::Deployment;
 use crate::faults::shoppers::Shoppers;
-use crate::faults::{SOON, wait_until};
+use crate::faults::{SOON, once, wait_seeing};
+use mysql_session::Session;
 use serde_json::json;
-use stack::services::MySql;
 use stack::{Endpoints, private, testing};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
-use std::process::Child;
 use std::time::Instant;
 
 /// The partition that all orders pass.
@@ -44,11 +43,12 @@ fn a_worker_frozen_within_a_transaction_holds_nobody_up_and_its_transaction_is_r
     shoppers.advance(ORDERS);
     let frozen = owner(&scene);
     // It waits for its own row; then it is frozen, and then it gets the row: a transaction that nobody ends.
+    let root = Session::at(mysql.port());
     let lock = Lock::take(&scene.deployment);
-    waits(&mysql);
+    waits(&root);
     scene.consumers[frozen].freeze().unwrap();
     lock.give_back();
-    has_written(&mysql);
+    has_written(&root);
     let operation = scene.operator().pause(json!({"ttl": "10m"}));
     paused_without(&scene, frozen, &operation);
     wakes(&mut scene, frozen, &operation, &shoppers);
@@ -83,7 +83,7 @@ fn wakes(scene: &mut Scene, frozen: usize, operation: &str, shoppers: &Shoppers)
     shoppers.advance(ORDERS);
     scene.consumers[frozen].thaw().unwrap();
     let operator: Operator = scene.operator();
-    wait_until("it is listed again", CONFIRMED_WITHOUT, || operator.members().len() == 2);
+    wait_seeing("it is listed again", CONFIRMED_WITHOUT, || once(operator.members(), |all| all.len() == 2));
     assert_confirmed(&operator.until_all_confirmed(operation, 2, CONFIRMED_WITHOUT), 2);
     scene.assert_still(shoppers);
     assert_eq!(scene.written(), before, "who woke has written");
@@ -97,45 +97,39 @@ fn wakes(scene: &mut Scene, frozen: usize, operation: &str, shoppers: &Shoppers)
 }
 
 /// That for a while somebody waits for a row of this server.
-fn waits(mysql: &MySql) {
+fn waits(root: &Session) {
     let mut looks = 0;
-    wait_until("a transaction waits for its row", SOON, || {
-        let said = mysql.sql("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'").unwrap();
-        let now: u64 = said.split_whitespace().last().unwrap().parse().unwrap();
+    wait_seeing("a transaction waits for its row", SOON, || {
+        let now = row_waits(root);
         looks = if now > 0 { looks + 1 } else { 0 };
-        looks >= LOOKS
+        once((now, looks), |(_, looks)| *looks >= LOOKS)
     });
 }
 
 /// That one and the same transaction has written and does not end. A relay that waits for the same row may be first: then
 /// MySQL ends its silent session, and it is the projection's turn.
-fn has_written(mysql: &MySql) {
+fn has_written(root: &Session) {
     let (mut looks, mut same) = (0, BTreeSet::new());
-    wait_until("a transaction that has written stands still", SOON, || {
-        let sql = "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_rows_modified > 0";
-        let now: BTreeSet<String> = mysql.sql(sql).unwrap().lines().map(str::to_owned).collect();
-        same = if looks == 0 { now } else { &same & &now };
+    wait_seeing("a transaction that has written stands still", SOON, || {
+        let now = transactions_that_wrote(root);
+        same = if looks == 0 { now.clone() } else { &same & &now };
         looks = if same.is_empty() { 0 } else { looks + 1 };
-        looks >= LOOKS
+        once((now, looks), |(_, looks)| *looks >= LOOKS)
     });
 }
 
 /// The row of the partition, locked by a session of root.
-struct Lock(Child);
+struct Lock(Session);
 
 impl Lock {
     fn take(deployment: &Deployment) -> Self {
-        let mut session = deployment.session();
-        let sql = format!("BEGIN; SELECT 'locked' FROM projection_offset WHERE {OF_PARTITION} FOR UPDATE;\n");
-        session.stdin.as_mut().unwrap().write_all(sql.as_bytes()).unwrap();
-        let mut line = String::new();
-        BufReader::new(session.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "locked\n");
+        let session = deployment.session();
+        let sql = format!("SELECT 'locked' FROM projection_offset WHERE {OF_PARTITION} FOR UPDATE");
+        assert_eq!(session.rows(&sql).unwrap(), [["locked"]]);
         Self(session)
     }
 
-    fn give_back(mut self) {
-        drop(self.0.stdin.take());
-        assert!(self.0.wait().unwrap().success());
+    fn give_back(self) {
+        self.0.rows("COMMIT").unwrap();
     }
 }

@@ -1,5 +1,7 @@
 //! The production scenario by k6, in the background; what it counted is judged by whoever ran it.
 
+use super::reins::Reins;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use stack::cache::Cache;
 use stack::process::Process;
@@ -7,39 +9,43 @@ use stack::{install, workspace};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-const SCRIPT: &str = "production-operation.scenario.script.js";
+const SCRIPT: &str = "infra/stack/tests/it/drills/until_told.js";
+/// Longer than any drill; it is told to stop long before.
+const AT_MOST: &str = "900s";
 
 /// A k6 that runs; it ends with the test.
 pub struct K6 {
     child: Child,
+    reins: Reins,
     log: PathBuf,
 }
 
 impl K6 {
-    /// So many iterations a second, one in four with an order; an iteration asks four times and more.
-    pub fn start(api: &Process, per_second: u64, duration: Duration) -> Self {
+    /// So many iterations a second until [`K6::end`], one in four with an order; an iteration asks four times and more.
+    pub fn start(api: &Process, per_second: u64) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let log = std::env::temp_dir().join(format!("tidemark-k6-{unique}.log"));
         let out = std::fs::File::create(&log).unwrap();
+        let reins = Reins::take();
         let child = Command::new(install::k6(&Cache::open().unwrap()).unwrap())
             .args(["run", "--no-usage-report", "--no-color", "--quiet"])
-            .arg(workspace::root().unwrap().join("k6").join(SCRIPT))
+            .arg(workspace::root().unwrap().join(SCRIPT))
             .env_clear()
             .envs(["HOME", "PATH"].iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
             .env("K6_TARGET_URL", format!("http://127.0.0.1:{}", api.launch().port))
             .env("SUMMARY_FILE", log.with_extension("json"))
             .envs([("SCENARIO", "load"), ("ORDER_EVERY", "4"), ("VUS", "400"), ("P95_MS", "5000")])
             .env("RATE", per_second.to_string())
-            .env("DURATION", format!("{}s", duration.as_secs()))
+            .env("DURATION", AT_MOST)
+            .env("REINS_URL", reins.url())
             .stdin(Stdio::null())
             .stderr(out.try_clone().unwrap())
             .stdout(out)
             .spawn()
             .unwrap();
-        Self { child, log }
+        Self { child, reins, log }
     }
 
     /// Whether the load goes on.
@@ -47,8 +53,11 @@ impl K6 {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end; returns its summary (shape: `k6/README.md`).
+    /// Ends it when every iteration that has begun is through; returns its summary (shape: `k6/README.md`).
     pub fn end(mut self) -> Value {
+        self.reins.stop();
+        // Nothing is under way that this could cut off.
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.child.wait().unwrap();
         let said = std::fs::read_to_string(&self.log).unwrap_or_default();
         let summary = std::fs::read_to_string(self.log.with_extension("json"));
@@ -65,6 +74,13 @@ impl Drop for K6 {
             let _ = std::fs::remove_file(file);
         }
     }
+}
+
+/// How much it was. Of the endpoints alone: the totals count the load's own questions as well.
+pub fn told(summary: &Value) -> String {
+    let endpoints = summary["endpoints"].as_object().unwrap();
+    let requests: u64 = endpoints.values().map(|said| said["requests"].as_u64().unwrap()).sum();
+    format!("{requests} requests, p99 of claims {} ms", summary["endpoints"]["issue"]["latency_ms"]["p99"])
 }
 
 /// That no request failed and none was left out.

@@ -3,7 +3,7 @@
 use super::operator::assert_confirmed;
 use super::scene::Scene;
 use super::{CONFIRMED_WITHOUT, ORDERS};
-use crate::faults::wait_until;
+use crate::faults::{once, wait_seeing};
 use serde_json::json;
 use stack::testing;
 use std::time::Instant;
@@ -21,15 +21,17 @@ fn partitions_of_a_killed_member_move_and_stay_paused() {
     let began = Instant::now();
     scene.consumers[1].kill().unwrap();
     let heir = scene.consumers[0].name().to_owned();
-    wait_until("its partitions move", CONFIRMED_WITHOUT, || {
-        operator.rows().iter().all(|row| row.instance == heir && row.observed == "PAUSED")
+    wait_seeing("its partitions move", CONFIRMED_WITHOUT, || {
+        once(operator.rows(), |rows| rows.iter().all(|row| row.instance == heir && row.observed == "PAUSED"))
     });
     assert_confirmed(&operator.until(&operation, "PAUSED", CONFIRMED_WITHOUT), 1);
     eprintln!("moved after {:.1?}", began.elapsed());
     scene.assert_still(&shoppers);
 
     scene.consumers[1].restart().unwrap();
-    wait_until("both are listed again", CONFIRMED_WITHOUT, || operator.members().len() == 2);
+    wait_seeing("both are listed again", CONFIRMED_WITHOUT, || {
+        once(operator.members(), |all| all.len() == 2)
+    });
     assert_confirmed(&operator.until_all_confirmed(&operation, 2, CONFIRMED_WITHOUT), 2);
     scene.assert_still(&shoppers);
     assert_eq!(scene.written(), before, "something was written");

@@ -4,6 +4,7 @@
 //! What needs no process of its own (a process that starts while paused, two holders, expiry) is proved in
 //! `consumers/tests/it/pausing.rs`. The binaries must be built, as for `faults`.
 
+mod activity;
 mod all_restart;
 mod cutover;
 mod frozen_worker;
@@ -14,6 +15,7 @@ mod operator;
 mod pause_under_load;
 mod ramp;
 mod read_only_expiry;
+mod reins;
 mod release;
 mod scene;
 

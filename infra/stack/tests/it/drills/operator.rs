@@ -1,7 +1,7 @@
 //! What an operator does: asks an admin listener to pause and to resume, and looks what came of it.
 
 use crate::faults::client::Client;
-use crate::faults::wait_for;
+use crate::faults::{once, wait_seeing};
 use serde_json::{Value, json};
 use stack::process::Process;
 use std::collections::BTreeSet;
@@ -75,10 +75,10 @@ impl Operator {
     /// Waits until everybody has confirmed a pause, those included who have yet to join again: until they do, it is
     /// true that all members are paused, but they are not all.
     pub fn until_all_confirmed(&self, operation: &str, processes: usize, within: Duration) -> Value {
-        wait_for("all processes, and no other, have confirmed", within, || {
+        let all = Some((processes * GROUPS) as u64);
+        wait_seeing("all processes, and no other, have confirmed", within, || {
             let said = self.progress(operation, "2s");
-            let all = Some((processes * GROUPS) as u64);
-            (said["state"] == "PAUSED" && said["confirmed"].as_u64() == all).then_some(said)
+            once(said, |said| said["state"] == "PAUSED" && said["confirmed"].as_u64() == all)
         })
     }
 
@@ -92,10 +92,11 @@ impl Operator {
 
     /// Everything that is wanted and everything that is.
     pub fn consumers(&self) -> Value {
-        wait_for("an answer of /admin/consumers", super::CONFIRMED, || {
-            let answer = self.0.get_as_operator("/admin/consumers").ok()?;
-            (answer.status == 200).then_some(answer.body)
-        })
+        let answer = wait_seeing("an answer of /admin/consumers", super::CONFIRMED, || {
+            let answer = self.0.get_as_operator("/admin/consumers").map_err(|error| error.to_string())?;
+            once(answer, |answer| answer.status == 200)
+        });
+        answer.body
     }
 
     /// Which MySQL counts.

@@ -6,7 +6,7 @@ use super::{CONFIRMED, ORDERS};
 use crate::faults::client::{Client, list_product, open_coupon};
 use crate::faults::deployment::Deployment;
 use crate::faults::shoppers::{Goods, Shoppers, Visits};
-use crate::faults::{SOON, wait_until};
+use crate::faults::{SOON, once, wait_seeing};
 use serde_json::{Value, json};
 use stack::Endpoints;
 use stack::private::Private;
@@ -64,10 +64,11 @@ impl Scene {
             self.consumers.push(self.deployment.consumers_with(settings));
         }
         let all: BTreeSet<String> = self.consumers.iter().map(|process| process.name().to_owned()).collect();
-        wait_until("all processes have partitions, and all partitions flow", SHARED, || {
-            let rows = self.operator().rows();
-            let having: BTreeSet<String> = rows.iter().map(|row| row.instance.clone()).collect();
-            having == all && rows.iter().all(|row| row.observed == row.desired)
+        wait_seeing("all processes have partitions, and all partitions flow", SHARED, || {
+            once(self.operator().rows(), |rows| {
+                let having: BTreeSet<String> = rows.iter().map(|row| row.instance.clone()).collect();
+                having == all && rows.iter().all(|row| row.observed == row.desired)
+            })
         });
     }
 
@@ -100,7 +101,7 @@ impl Scene {
     /// That more is written.
     pub fn advances(&self) {
         let before = self.passed();
-        wait_until("more is projected", SOON, || self.passed() > before + ORDERS);
+        wait_seeing("more is projected", SOON, || once(self.passed(), |passed| *passed > before + ORDERS));
     }
 
     /// That nothing is written while people go on shopping.
@@ -114,7 +115,7 @@ impl Scene {
     pub fn resume(&self) -> Duration {
         let (before, operator, began) = (self.passed(), self.operator(), Instant::now());
         let operation = operator.resume(json!({}));
-        wait_until("rows are written again", SOON, || self.passed() > before);
+        wait_seeing("rows are written again", SOON, || once(self.passed(), |passed| *passed > before));
         let first = began.elapsed();
         operator.until(&operation, "RUNNING", CONFIRMED);
         first
@@ -131,8 +132,8 @@ impl Scene {
         k6::assert_undisturbed(summary);
         self.deployment.assert_clean(&self.api, 0);
         let paid = self.deployment.number("SELECT COUNT(*) FROM orders WHERE status = 1");
-        wait_until("the partner heard of all orders", HEARD, || {
-            self.deployment.partner().totals().orders >= paid
+        wait_seeing("the partner heard of all orders", HEARD, || {
+            once(self.deployment.partner().totals().orders, |orders| *orders >= paid)
         });
         self.deployment.assert_each_called_once(paid);
     }

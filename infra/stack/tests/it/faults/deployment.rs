@@ -1,15 +1,14 @@
 //! Topics, tables and processes of one test, on the running stack or on services of its own.
 
 use super::raw_log;
+use mysql_session::{Error, Rows, Session};
 use serde_json::Value;
-use stack::cache::Cache;
 use stack::platform::Platform;
 use stack::private::{self, Private};
 use stack::process::{self, Process};
-use stack::{Endpoints, install, testing};
+use stack::{Endpoints, testing};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Opens the admin listeners.
@@ -32,8 +31,8 @@ const SETTLE_S: u32 = 60;
 pub struct Deployment {
     env: BTreeMap<String, String>,
     database: String,
-    mysql: PathBuf,
-    mysql_port: String,
+    mysql: Session,
+    mysql_port: u16,
     partner: Platform,
 }
 
@@ -68,8 +67,8 @@ impl Deployment {
             ("ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
         ];
         env.extend(own.map(|(name, value)| (format!("TIDEMARK_{name}"), value)));
-        let mysql = install::mysql(&Cache::open().unwrap()).unwrap().bin.join("mysql");
-        let deployment = Self { env, database, mysql, mysql_port: mysql_port.to_owned(), partner };
+        let mysql_port = mysql_port.parse().unwrap();
+        let deployment = Self { env, database, mysql: Session::at(mysql_port), mysql_port, partner };
         deployment.create_tables();
         deployment
     }
@@ -94,7 +93,7 @@ impl Deployment {
     /// Rows are looked for on another server from now on. The processes' settings stay as they are: where they look,
     /// `control` says.
     pub fn moves_to(&mut self, port: u16) {
-        self.mysql_port = port.to_string();
+        (self.mysql, self.mysql_port) = (Session::at(port), port);
     }
 
     /// Throws everything away that MySQL holds.
@@ -196,14 +195,13 @@ impl Deployment {
     }
 
     /// Rows of a query in this deployment's database.
-    pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
+    pub fn rows(&self, query: &str) -> Rows {
         self.try_rows(query).unwrap()
     }
 
     /// As [`Deployment::rows`], for a MySQL that may be away.
-    pub fn try_rows(&self, query: &str) -> Result<Vec<Vec<String>>, String> {
-        let text = self.root(&format!("USE {}; {query}", self.database))?;
-        Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+    pub fn try_rows(&self, query: &str) -> Result<Rows, Error> {
+        self.root(&format!("USE {}; {query}", self.database))
     }
 
     /// A number from a query.
@@ -220,25 +218,17 @@ impl Deployment {
         ))
     }
 
-    /// A session of root in this deployment's database that reads statements from its standard input; each row is
-    /// written out at once.
-    pub fn session(&self) -> Child {
-        let mut client = self.client();
-        client.args(["--unbuffered", "-D", &self.database]);
-        client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn client(&self) -> Command {
-        let mut client = Command::new(&self.mysql);
-        client.args(["-uroot", "-h127.0.0.1", "-N", "-B", "--connect-timeout=60", "-P", &self.mysql_port]);
-        client
+    /// A session of root of its own, within a transaction in this deployment's database: what it locks stays locked until
+    /// it says COMMIT or is dropped.
+    pub fn session(&self) -> Session {
+        let session = Session::once(self.mysql_port);
+        session.rows(&format!("USE {}; BEGIN", self.database)).unwrap();
+        session
     }
 
     /// Runs statements as root, outside any database.
-    pub fn root(&self, sql: &str) -> Result<String, String> {
-        let output = self.client().args(["-e", sql]).output().map_err(|error| error.to_string())?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()).ok_or(said)
+    pub fn root(&self, sql: &str) -> Result<Rows, Error> {
+        self.mysql.rows(sql)
     }
 
     /// Runs `consumers` with those arguments to its end.

@@ -2,7 +2,7 @@
 
 use super::client::{Client, open_coupon};
 use super::deployment::Deployment;
-use super::{SOON, raw_log, wait_until};
+use super::{SOON, once, raw_log, wait_seeing};
 use rdkafka::Message;
 use rdkafka::message::Headers;
 
@@ -22,7 +22,8 @@ fn garbage_becomes_a_dead_letter_and_the_partition_moves_on() {
 
     let after = client.claim(COUPON, 2, "after").unwrap();
     assert_eq!((after.status, after.id("remainingQuantity")), (201, 8), "{after:?}");
-    wait_until("MySQL moved on", SOON, || deployment.place("coupon", 0) == offset + 2);
+    let place = || once(deployment.place("coupon", 0), |place| *place == offset + 2);
+    wait_seeing("MySQL moved on", SOON, place);
     let dead = raw_log::read(kafka, &deployment.topic("coupon.dead"), 0);
     let [letter] = dead.as_slice() else { panic!("{} dead letters", dead.len()) };
     assert_eq!(letter.payload(), Some(GARBAGE));

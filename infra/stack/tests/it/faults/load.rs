@@ -3,7 +3,7 @@
 
 use super::client::{Answer, Client};
 use super::deployment::Deployment;
-use super::wait_until;
+use super::{once, wait_seeing};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -123,7 +123,8 @@ impl Load {
     pub fn advance(&self, requests: u64) {
         let from = self.won.load(Ordering::Relaxed);
         let what = format!("{requests} more requests answered");
-        wait_until(&what, super::SOON, || self.won.load(Ordering::Relaxed) >= from + requests);
+        let more = || once(self.won.load(Ordering::Relaxed) - from, |more| *more >= requests);
+        wait_seeing(&what, super::SOON, more);
     }
 
     /// Requests won so far.

@@ -3,7 +3,7 @@
 
 use super::client::{Client, open_coupon};
 use super::deployment::Deployment;
-use super::{SOON, raw_log, wait_until};
+use super::{SOON, once, raw_log, wait_seeing, wait_until};
 use stack::daemon::{Launch, Ready};
 use stack::process::Process;
 use stack::proxy::Mode;
@@ -31,7 +31,7 @@ fn a_log_that_was_replaced_and_regrew_stops_whoever_knew_the_old_one() {
     // Asked of the log: a claim that had to be repeated stands there twice.
     let end = || raw_log::end(&direct, &deployment.topic("coupon"), 0);
     let kept = end();
-    wait_until("MySQL follows", SOON, || deployment.place("coupon", 0) == kept);
+    wait_seeing("MySQL follows", SOON, || once(deployment.place("coupon", 0), |place| *place == kept));
 
     // A copy, and a restart that is none of anybody's business.
     kafka.stop().unwrap();
@@ -41,7 +41,7 @@ fn a_log_that_was_replaced_and_regrew_stops_whoever_knew_the_old_one() {
     kafka.restart().unwrap();
     claim(&api, 101, LOST);
     let known = end();
-    wait_until("MySQL follows", SOON, || deployment.place("coupon", 0) == known);
+    wait_seeing("MySQL follows", SOON, || once(deployment.place("coupon", 0), |place| *place == known));
     assert!(api.is_alive() && consumers.is_alive(), "a restart of the broker is no fault");
 
     kafka.kill().unwrap();
@@ -73,7 +73,7 @@ fn claim(api: &Process, first_user: u64, count: u64) {
     let client = Client::of(api);
     for user in first_user..first_user + count {
         let answered = || client.claim(COUPON, user, "k").unwrap();
-        wait_until("a claim is won", SOON, || answered().status == 201);
+        wait_seeing("a claim is won", SOON, || once(answered(), |answer| answer.status == 201));
     }
 }
 

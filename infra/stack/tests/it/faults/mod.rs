@@ -25,6 +25,7 @@ mod two_apis;
 mod unknown_schema;
 
 use rand::{Rng, rngs::StdRng};
+use std::fmt::Debug;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -34,16 +35,32 @@ const LOOK: Duration = Duration::from_millis(20);
 /// have the processors: waits for less failed at a load of 28.
 pub const SOON: Duration = Duration::from_secs(120);
 
-/// Looks until there is something; fails the test when there is nothing in time.
-pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+/// What was seen last, in characters: a whole `status` would hide what was waited for.
+const SEEN: usize = 2_000;
+
+/// Looks until there is something; fails the test when there is nothing in time, and says what was seen last.
+pub fn wait_seeing<T>(what: &str, within: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
     let deadline = Instant::now() + within;
     loop {
-        if let Some(found) = look() {
-            return found;
+        match look() {
+            Ok(found) => return found,
+            Err(seen) if Instant::now() >= deadline => {
+                let seen: String = seen.chars().take(SEEN).collect();
+                panic!("waited {within:?} in vain: {what}; seen last: {seen}");
+            }
+            Err(_) => std::thread::sleep(LOOK),
         }
-        assert!(Instant::now() < deadline, "waited {within:?} in vain: {what}");
-        std::thread::sleep(LOOK);
     }
+}
+
+/// For [`wait_seeing`]: what is seen, where that is what is waited for.
+pub fn once<T: Debug>(seen: T, is_it: impl FnOnce(&T) -> bool) -> Result<T, String> {
+    if is_it(&seen) { Ok(seen) } else { Err(format!("{seen:?}")) }
+}
+
+/// As [`wait_seeing`], where there is nothing to tell of what is not there.
+pub fn wait_for<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    wait_seeing(what, within, || look().ok_or_else(|| "nothing".to_owned()))
 }
 
 /// Lets a random time pass. Not a wait for anything: at which moment something dies, or comes back, is the fault.

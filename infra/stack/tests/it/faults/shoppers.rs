@@ -5,7 +5,7 @@ use super::client::{Answer, Client};
 use super::deployment::Deployment;
 use super::facts::{self, Facts};
 use super::load::{Ask, Request, pursue};
-use super::{wait_for, wait_until};
+use super::{once, wait_seeing};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -74,8 +74,8 @@ impl Shoppers {
     /// Waits until so many more orders were paid.
     pub fn advance(&self, orders: u64) {
         let from = self.paid.load(Ordering::Relaxed);
-        wait_until(&format!("{orders} more orders paid"), super::SOON, || {
-            self.paid.load(Ordering::Relaxed) >= from + orders
+        wait_seeing(&format!("{orders} more orders paid"), super::SOON, || {
+            once(self.paid.load(Ordering::Relaxed) - from, |more| *more >= orders)
         });
     }
 
@@ -188,20 +188,20 @@ impl Visits {
 
     /// Every paid order is captured once, requested once, delivered once, and took effect once; nothing else is there.
     pub fn assert_published_once(&self, deployment: &Deployment) {
-        let once: BTreeMap<u64, u64> = self.orders().into_iter().map(|order| (order, 1)).collect();
-        let only = |name: &str| Facts::from([(name.to_owned(), once.clone())]);
+        let all: BTreeMap<u64, u64> = self.orders().into_iter().map(|order| (order, 1)).collect();
+        let only = |name: &str| Facts::from([(name.to_owned(), all.clone())]);
         let partner = deployment.partner();
-        wait_until("the partner heard of all orders", HEARD_WITHIN, || {
-            partner.totals().orders >= once.len() as u64
+        wait_seeing("the partner heard of all orders", HEARD_WITHIN, || {
+            once(partner.totals().orders, |orders| *orders >= all.len() as u64)
         });
         let effects: BTreeMap<u64, u64> =
             partner.effects().into_iter().map(|(order, count)| (order.parse().unwrap(), count)).collect();
-        assert_eq!(effects, once, "the partner's effects");
+        assert_eq!(effects, all, "the partner's effects");
         assert_eq!(facts::payments(deployment), only("PaymentCaptured"), "topic payment");
-        let dispatches = wait_for("all deliveries are published", HEARD_WITHIN, || {
+        let dispatches = wait_seeing("all deliveries are published", HEARD_WITHIN, || {
             let found = facts::dispatches(deployment);
             let delivered = found.get("DispatchDelivered").map_or(0, BTreeMap::len);
-            (delivered >= once.len()).then_some(found)
+            if delivered >= all.len() { Ok(found) } else { Err(format!("{delivered} of {}", all.len())) }
         });
         let mut both = only("DispatchRequested");
         both.extend(only("DispatchDelivered"));

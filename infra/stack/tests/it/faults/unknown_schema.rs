@@ -2,7 +2,7 @@
 
 use super::client::{Client, open_coupon};
 use super::deployment::Deployment;
-use super::{SOON, raw_log, wait_for, wait_until};
+use super::{SOON, once, raw_log, wait_seeing};
 use stack::daemon::{Launch, Ready};
 use stack::http;
 
@@ -31,8 +31,8 @@ fn an_unknown_schema_stops_its_partition_everywhere_and_no_other() {
     for user in [2, 3] {
         let client = Client::of(&api);
         let listed = || Client::at(&api.admin_url()).get("/health").unwrap().body["stopped"].clone();
-        wait_until("the API lists the partition", SOON, || listed().as_array().unwrap().len() == 1);
-        let reason = listed()[0].as_str().unwrap().to_owned();
+        let one = || once(listed(), |listed| listed.as_array().unwrap().len() == 1);
+        let reason = wait_seeing("the API lists the partition", SOON, one)[0].as_str().unwrap().to_owned();
         let said = format!("{topic}-0 stopped at offset {offset}: schema id 999");
         assert!(reason.starts_with(&said), "{reason}");
         let refused = client.claim(STOPPED, user, "after").unwrap();
@@ -41,12 +41,14 @@ fn an_unknown_schema_stops_its_partition_everywhere_and_no_other() {
         assert_eq!(client.claim(FLOWING, user, "after").unwrap().status, 201);
 
         // Refused while it starts again.
-        let ready = || http::get(&format!("{}/ready", consumers.admin_url())).ok();
-        let not_ready = || ready().filter(|answer| answer.status == 503);
-        let reason = wait_for("the consumers are not ready", SOON, not_ready).body;
+        let ready =
+            || http::get(&format!("{}/ready", consumers.admin_url())).map_err(|error| error.to_string());
+        let not_ready = || ready().and_then(|answer| once(answer, |answer| answer.status == 503));
+        let reason = wait_seeing("the consumers are not ready", SOON, not_ready).body;
         assert!(reason.contains("stopped partition 0") && reason.contains("999"), "{reason}");
         let rows = format!("SELECT COUNT(*) FROM user_coupons WHERE coupon_id = {FLOWING}");
-        wait_until("the other partition is projected", SOON, || deployment.number(&rows) == user);
+        let projected = || once(deployment.number(&rows), |rows| *rows == user);
+        wait_seeing("the other partition is projected", SOON, projected);
         assert_eq!(deployment.place("coupon", 0), offset, "MySQL waits before the unknown record");
         assert!(raw_log::read(kafka, &deployment.topic("coupon.dead"), 0).is_empty());
         if user == 2 {
