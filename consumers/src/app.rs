@@ -91,6 +91,7 @@ impl App {
     /// # Errors
     /// A setting or a log that does not fit.
     pub async fn build(config: Config, metrics: Option<PrometheusHandle>) -> anyhow::Result<Self> {
+        config.check()?;
         let mut groups = Vec::new();
         for group in Config::list(&config.groups) {
             let known = groups::ALL.map(|(known, ..)| known);

@@ -5,6 +5,18 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// A setting that makes no sense.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Set it to something within the bounds of [`crate::limits`].
+    #[error(
+        "TIDEMARK_SESSION_TIMEOUT_MS is {0}; it is {min} to {max} (ms), and below 6000 the brokers must allow it",
+        min = crate::limits::MIN_SESSION_TIMEOUT.as_millis(),
+        max = crate::limits::MAX_SESSION_TIMEOUT.as_millis()
+    )]
+    SessionTimeout(u64),
+}
+
 /// Read from `TIDEMARK_*`; see `chassis::config`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default)]
@@ -20,6 +32,7 @@ pub struct Config {
     pub admin_token: String,
     pub database_url: String,
     pub groups: String,
+    pub session_timeout_ms: u64,
     pub pool_max: u32,
     pub pool_min: u32,
     pub pool_acquire_timeout_ms: u64,
@@ -49,6 +62,7 @@ impl Default for Config {
             admin_token: String::new(),
             database_url: "mysql://tidemark:tidemark@127.0.0.1:3306/tidemark".into(),
             groups: "signup-projection,coupon-projection,order-projection,external-platform".into(),
+            session_timeout_ms: crate::limits::SESSION_TIMEOUT.as_millis() as u64,
             pool_max: 10,
             pool_min: 2,
             pool_acquire_timeout_ms: 2_000,
@@ -85,6 +99,31 @@ impl Config {
         Database::connect(options).await
     }
 
+    /// Whether the settings make sense that the groups work with.
+    ///
+    /// # Errors
+    /// The first that makes none.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let allowed = crate::limits::MIN_SESSION_TIMEOUT..=crate::limits::MAX_SESSION_TIMEOUT;
+        if !allowed.contains(&self.session_timeout()) {
+            return Err(ConfigError::SessionTimeout(self.session_timeout_ms));
+        }
+        Ok(())
+    }
+
+    /// Until the group gives the partitions of a member that is not heard of to others.
+    #[must_use]
+    pub const fn session_timeout(&self) -> Duration {
+        Duration::from_millis(self.session_timeout_ms)
+    }
+
+    /// Between two signs of life of a member.
+    #[must_use]
+    pub fn heartbeat_interval(&self) -> Duration {
+        let share = self.session_timeout() / crate::limits::HEARTBEATS_IN_A_SESSION;
+        share.min(crate::limits::MAX_HEARTBEAT_INTERVAL)
+    }
+
     /// A comma-separated setting as a list.
     pub fn list(text: &str) -> Vec<String> {
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
@@ -99,5 +138,28 @@ mod tests {
     fn every_variable_is_described_with_its_default() {
         let page = include_str!("../../docs/configuration.md");
         assert_eq!(chassis::config::undescribed(&Config::default(), page), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_session_timeout_out_of_bounds_is_refused_with_the_bounds() {
+        let of = |session_timeout_ms| Config { session_timeout_ms, ..Config::default() };
+        assert_eq!(Config::default().session_timeout(), Duration::from_secs(10));
+        for allowed in [1_000, 3_000, 10_000, 120_000] {
+            assert_eq!(of(allowed).check(), Ok(()));
+        }
+        for refused in [0, 999, 120_001, u64::MAX] {
+            assert_eq!(of(refused).check(), Err(ConfigError::SessionTimeout(refused)));
+        }
+        let said = ConfigError::SessionTimeout(999).to_string();
+        assert!(said.contains("TIDEMARK_SESSION_TIMEOUT_MS is 999; it is 1000 to 120000 (ms)"), "{said}");
+    }
+
+    #[test]
+    fn three_heartbeats_fit_into_the_shortest_session() {
+        for session_timeout_ms in [1_000, 1_499, 3_000, 10_000, 120_000] {
+            let config = Config { session_timeout_ms, ..Config::default() };
+            let between = config.heartbeat_interval();
+            assert!(between * 3 <= config.session_timeout() && between <= Duration::from_millis(500));
+        }
     }
 }

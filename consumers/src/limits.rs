@@ -32,11 +32,19 @@ pub const SEEK_BUDGET: Duration = Duration::from_millis(250);
 pub const DRAIN: Duration = Duration::from_secs(10);
 /// Longest time without a poll before the group takes the partitions away.
 pub const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
-/// A worker that is gone stays listed this long.
+/// A worker that is gone stays listed this long, unless `TIDEMARK_SESSION_TIMEOUT_MS` says otherwise. A session of the
+/// writer pool that says nothing for as long is ended by MySQL, and its transaction rolled back: a worker that was frozen
+/// within one would keep its rows locked, and its successor waiting, for ever.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
-/// A session of the writer pool that says nothing for so long is ended by MySQL, and its transaction rolled back: a
-/// worker that was frozen within one would keep its rows locked, and its successor waiting, for ever. In seconds.
-pub const SESSION_SILENCE_S: u64 = SESSION_TIMEOUT.as_secs();
+/// The least of it: MySQL counts silence in whole seconds. Below 6 s the brokers must be told to allow it
+/// (`group.min.session.timeout.ms`).
+pub const MIN_SESSION_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most of it: so long nobody works on the partitions of a worker that died.
+pub const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Heartbeats come at least so often,
+pub const MAX_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+/// and at least so many in one session timeout: one that is lost must not cost the membership.
+pub const HEARTBEATS_IN_A_SESSION: u32 = 3;
 /// Wait for the brokers' word on a dead letter.
 pub const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Offsets of the first chunk of a search from a log's end.
@@ -104,6 +112,16 @@ const _: () = {
     );
     assert!(RELAY_DELIVERY_MS <= RELAY_TRANSACTION_MS, "librdkafka refuses the other way round");
     assert!(MAX_WAITING_RECORDS >= MAX_BATCH_RECORDS, "a full batch must fit");
+    assert!(
+        MIN_SESSION_TIMEOUT.as_millis() <= SESSION_TIMEOUT.as_millis()
+            && SESSION_TIMEOUT.as_millis() <= MAX_SESSION_TIMEOUT.as_millis(),
+        "the default must be allowed"
+    );
+    assert!(MIN_SESSION_TIMEOUT.as_secs() >= 1, "MySQL's `wait_timeout` is at least a second");
+    assert!(
+        MAX_SESSION_TIMEOUT.as_millis() < MAX_POLL_INTERVAL.as_millis(),
+        "librdkafka refuses the other way round"
+    );
     assert!(
         DATABASE_TIMEOUT.as_millis() * 2 < MAX_POLL_INTERVAL.as_millis(),
         "a transaction at its limit must not cost the membership"

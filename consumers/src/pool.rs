@@ -60,6 +60,7 @@ impl WriterPool {
 
     async fn connect(&self, wanted: &Wanted) -> Result<DatabaseConnection, DbErr> {
         let (settings, config) = (self.settings(&wanted.tuning), &self.config);
+        let silence_s = config.session_timeout().as_millis().div_ceil(1_000);
         let mut options = ConnectOptions::new(self.url_of(wanted)?);
         options
             .max_connections(settings.max)
@@ -69,8 +70,8 @@ impl WriterPool {
             .max_lifetime(Duration::from_millis(config.pool_max_lifetime_ms))
             .connect_lazy(true)
             .sqlx_logging(false)
-            .map_sqlx_mysql_pool_opts(|options| {
-                options.after_connect(|session, _| Box::pin(limit_silence(session)))
+            .map_sqlx_mysql_pool_opts(move |options| {
+                options.after_connect(move |session, _| Box::pin(limit_silence(session, silence_s)))
             });
         Database::connect(options).await
     }
@@ -274,8 +275,8 @@ pub async fn roll_back(transaction: DatabaseTransaction) {
     }
 }
 
-/// See [`limits::SESSION_SILENCE_S`]. The pool looks whether a session is still there before it hands it out.
-async fn limit_silence(session: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    let set = format!("SET SESSION wait_timeout = {}", limits::SESSION_SILENCE_S);
+/// See [`limits::SESSION_TIMEOUT`]. The pool looks whether a session is still there before it hands it out.
+async fn limit_silence(session: &mut MySqlConnection, silence_s: u128) -> Result<(), sqlx::Error> {
+    let set = format!("SET SESSION wait_timeout = {silence_s}");
     session.execute(AssertSqlSafe(set)).await.map(drop)
 }

@@ -1,6 +1,7 @@
 //! The audit must be able to fail: everything that can be wrong in MySQL or in a process is named.
 
 use crate::{
+    patience::patient,
     records::{campaign, claim, erase, fresh, guest_of, open, sign_up},
     world::{Entry, World, in_world},
 };
@@ -32,7 +33,7 @@ async fn applied(world: &World) -> anyhow::Result<()> {
 const AUDITS_AT_ONCE: usize = 5;
 
 async fn findings(config: &Config) -> anyhow::Result<audit::Report> {
-    audit::run(config, Duration::ZERO).await
+    audit::run(&patient(config), Duration::ZERO).await
 }
 
 /// What is done to MySQL, and what the audit must say.

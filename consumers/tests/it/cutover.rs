@@ -166,7 +166,9 @@ async fn all_use_the_server_that_counts_and_the_way_back_is_the_same_way() -> an
         world.append(&(1..=8).map(|coupon| open(fresh(), coupon, 1_000_000)).collect::<Vec<_>>()).await?;
         let one = world.start_and_open().await?;
         let instance = format!("{}-two", world.config.instance);
-        let two = world.start_with(Config { instance, ..world.config.clone() }).await?;
+        // It leaves in the end, and is missed as in production.
+        let session_timeout_ms = consumers::limits::SESSION_TIMEOUT.as_millis() as u64;
+        let two = world.start_with(Config { instance, session_timeout_ms, ..world.config.clone() }).await?;
         world.append(&claims(0..200)).await?;
         world.clean_audit().await?;
         until_true("both have partitions", async || Ok(one.owns().await? > 0 && two.owns().await? > 0))

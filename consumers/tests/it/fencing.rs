@@ -2,7 +2,7 @@
 //! own constraints refuse.
 
 use crate::{
-    patience::until_true,
+    patience::patient,
     records::{claim, fresh, guest_of, open},
     world::in_world,
 };
@@ -33,9 +33,8 @@ async fn a_zombie_writes_nothing_and_its_partition_is_opened_again() -> anyhow::
         let other = world.db.begin().await?;
         let lock = format!("SELECT epoch FROM projection_offset {OF_PARTITION_0} FOR UPDATE");
         other.execute_unprepared(&lock).await?;
-        let waits = world.lock_waits().await?;
         world.append(&claims(11..=15)).await?;
-        until_true("the worker waits for its row", async || Ok(world.lock_waits().await? > waits)).await?;
+        world.until_it_runs("UPDATE projection_offset").await?;
         let claimed = format!("UPDATE projection_offset SET epoch = epoch + 1 {OF_PARTITION_0}");
         other.execute_unprepared(&claimed).await?;
         other.commit().await?;
@@ -67,7 +66,7 @@ async fn a_row_in_the_way_stops_the_partition_and_nothing_of_the_batch_is_writte
         let place = world.place(Topic::Coupon, 0).await?.map(|place| place.next_offset);
         assert!(place.is_some_and(|next| (7..=9).contains(&next)), "{place:?}");
         world.sql("DELETE FROM user_coupons WHERE user_id = 999").await?;
-        let report = consumers::audit::run(&world.config, std::time::Duration::ZERO).await?;
+        let report = consumers::audit::run(&patient(&world.config), std::time::Duration::ZERO).await?;
         assert!(report.clean && report.caught_up_seconds.is_none(), "{report}");
         // The others go on, it does not, until somebody has looked.
         world.append(&[guest_of(0), open(fresh(), 2, 5)]).await?;

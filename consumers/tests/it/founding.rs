@@ -3,7 +3,7 @@
 use crate::{
     patience::making,
     records::guest_of,
-    world::{Entry, World, in_bare_world, in_world},
+    world::{Entry, World, in_bare_world, in_bare_world_without_mysql, in_world_without_mysql},
 };
 use chassis::log_reader::LogReader;
 use consumers::{config::Config, log, tools::init};
@@ -62,7 +62,7 @@ async fn founding_at_once_and_again_gives_one_log() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_founded_log_refuses_another_mode_and_other_keys() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         let before = world.ends().await?;
         let with = |change: fn(&mut Config)| {
             let mut config = world.config.clone();
@@ -104,7 +104,7 @@ async fn a_founded_log_refuses_another_mode_and_other_keys() -> anyhow::Result<(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_with_another_partition_count_are_refused() -> anyhow::Result<()> {
-    in_bare_world(async |world| {
+    in_bare_world_without_mysql(async |world| {
         create_topic(world, Topic::Coupon, 5, "LogAppendTime").await?;
         let refusal = refusal(&world.config).await;
         assert!(refusal.contains("coupon has 5 partitions, not 8"), "{refusal}");
@@ -115,7 +115,7 @@ async fn topics_with_another_partition_count_are_refused() -> anyhow::Result<()>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_that_keep_the_clients_time_are_refused() -> anyhow::Result<()> {
-    in_bare_world(async |world| {
+    in_bare_world_without_mysql(async |world| {
         create_topic(world, Topic::Signup, 4, "CreateTime").await?;
         let refusal = refusal(&world.config).await;
         assert!(refusal.contains("signup must have message.timestamp.type=LogAppendTime"), "{refusal}");

@@ -9,6 +9,7 @@ mod pausing;
 mod paying;
 mod process;
 mod records;
+mod registered;
 mod shop_mixture;
 mod shop_records;
 mod tables;

@@ -30,7 +30,7 @@ pub(crate) async fn progress(process: &Process, operation: &str, wait: &str) -> 
 
 /// That an operation comes to this.
 pub(crate) async fn settles(process: &Process, operation: &str, state: &str) -> anyhow::Result<()> {
-    let said = progress(process, operation, "30s").await?;
+    let said = progress(process, operation, "60s").await?;
     assert_eq!(said["state"], state, "{said:#}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The production process inside the test: on port 0, ended by the test.
 
 use crate::{
-    patience::{until, until_true, within_patience},
+    patience::{until_right, until_true, within_patience},
     world::World,
 };
 use chassis::{serve, shutdown::CancellationToken};
@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 /// A process that runs; one that is dropped is told to end.
 pub(crate) struct Process {
     pub(crate) url: String,
+    /// One for all questions: each takes time to be made.
+    pub(crate) client: reqwest::Client,
     instance: String,
     token: String,
     shutdown: CancellationToken,
@@ -45,7 +47,8 @@ impl World {
             drop(alive);
             ended
         });
-        Ok(Process { url, instance, token, shutdown, running })
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Process { url, client, instance, token, shutdown, running })
     }
 
     /// Starts a process and waits until it has opened every partition.
@@ -59,8 +62,7 @@ impl World {
 impl Process {
     /// Asks the admin listener.
     pub(crate) async fn get(&self, path: &str, with_token: bool) -> anyhow::Result<(u16, Value)> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let mut request = client.get(format!("{}{path}", self.url));
+        let mut request = self.client.get(format!("{}{path}", self.url));
         if with_token {
             request = request.bearer_auth(&self.token);
         }
@@ -75,8 +77,7 @@ impl Process {
         path: &str,
         body: &Value,
     ) -> anyhow::Result<(u16, Value)> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let request = client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         let answer = request.json(body).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
@@ -90,7 +91,12 @@ impl Process {
     /// Waits until `/ready` says no for this reason.
     pub(crate) async fn until_not_ready(&self, because: &str) -> anyhow::Result<String> {
         let what = format!("/ready says no because of {because:?}");
-        until(&what, async || Ok(self.not_ready().await?.filter(|reason| reason.contains(because)))).await
+        let look = async || {
+            let said = self.not_ready().await?;
+            let right = said.as_ref().is_some_and(|reason| reason.contains(because));
+            Ok(if right { Ok(said.unwrap_or_default()) } else { Err(said) })
+        };
+        until_right(&what, look).await
     }
 
     /// How many partitions it has opened, over all groups.
@@ -103,7 +109,11 @@ impl Process {
 
     pub(crate) async fn until_it_owns(&self, partitions: i32) -> anyhow::Result<()> {
         let what = format!("{partitions} partitions are open");
-        until(&what, async || Ok((self.owns().await? == partitions).then_some(()))).await
+        let look = async || {
+            let owned = self.owns().await?;
+            Ok(if owned == partitions { Ok(()) } else { Err((owned, self.not_ready().await?)) })
+        };
+        until_right(&what, look).await
     }
 
     /// Waits until it has said in `control.acks` the same as before once more, as it does now and then: it goes on, and

@@ -1,8 +1,8 @@
 //! Whatever the admin listener says no to, it says so in the one form of all errors.
 
-use crate::{process::Process, world::in_world};
+use crate::{process::Process, world::in_world_without_mysql};
 use consumers::config::Config;
-use reqwest::{Client, Method, header};
+use reqwest::{Method, header};
 use serde_json::Value;
 
 /// Who asks.
@@ -31,8 +31,7 @@ fn cases() -> [Case; 11] {
 /// Asks, and checks all that an error of ours must be.
 async fn refused(process: &Process, config: &Config, case: Case) -> anyhow::Result<()> {
     let (method, path, with_token, status, code) = case;
-    let client = Client::builder().no_proxy().build()?;
-    let mut request = client.request(method.clone(), format!("{}{path}", process.url));
+    let mut request = process.client.request(method.clone(), format!("{}{path}", process.url));
     if with_token {
         request = request.bearer_auth(&config.admin_token);
     }
@@ -55,7 +54,7 @@ async fn refused(process: &Process, config: &Config, case: Case) -> anyhow::Resu
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_refusal_of_the_admin_listener_is_json_in_one_form() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         let process = world.start().await?;
         for case in cases() {
             refused(&process, &world.config, case).await?;
@@ -67,7 +66,7 @@ async fn every_refusal_of_the_admin_listener_is_json_in_one_form() -> anyhow::Re
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_that_cannot_be_made_says_when_to_ask_again() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         // Nobody listens there.
         let config = Config { database_url: "mysql://u:p@127.0.0.1:1/none".into(), ..world.config.clone() };
         let process = world.start_with(config).await?;

@@ -6,7 +6,7 @@ use crate::{
     patience::{PATIENCE, making, until, until_true},
     paying::{self, PRICE},
     process::Process,
-    world::{World, in_world},
+    world::{World, in_world, in_world_without_mysql},
 };
 use chassis::kafka::{self, ProducerLimits};
 use consumers::{
@@ -17,7 +17,7 @@ use migrations::entity::outbox;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use schemas::{Fact, FactTopic, facts::*};
 use serde_json::json;
-use std::{ops::RangeInclusive, time::Duration};
+use std::ops::RangeInclusive;
 
 /// Users that pay in turn; those of even id have no money.
 const USERS: i64 = 11;
@@ -209,7 +209,7 @@ async fn publish(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_relays_the_former_publishes_nothing_any_more() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         let (former, published) = publish(publisher(world).await?, vec![row(10, 1), row(11, 9)]).await?;
         assert_eq!(published?, 4);
         let latter = publisher(world).await?;
@@ -251,24 +251,24 @@ fn requested(source_offset: i64, order_id: i64, redriven: bool) -> Fact {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_relay_left_unfinished_is_never_seen() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         let (former, published) = publish(publisher(world).await?, vec![row(10, 1)]).await?;
         assert_eq!(published?, 2);
         drop(former);
         let id = format!("{}outbox-relay", world.config.topic_prefix);
-        let limits = ProducerLimits { delivery_timeout_ms: 8_000, queue_messages: 10, queue_kbytes: 100 };
+        let limits = ProducerLimits { delivery_timeout_ms: 60_000, queue_messages: 10, queue_kbytes: 100 };
         let mut settings = kafka::producer(&world.config.kafka, "killed", 0, limits);
-        settings.set("transactional.id", id).set("transaction.timeout.ms", "10000");
+        settings.set("transactional.id", id).set("transaction.timeout.ms", "120000");
         let mut payload = Vec::new();
         world.fact_codec().await?.encode(&requested(99, 1, false), &mut payload)?;
         let topic = FactTopic::ExternalPlatform.name(&world.config.topic_prefix);
         let killed = tokio::task::spawn_blocking(move || -> anyhow::Result<FutureProducer> {
             let producer: FutureProducer = settings.create()?;
-            producer.init_transactions(Duration::from_secs(10))?;
+            producer.init_transactions(PATIENCE)?;
             producer.begin_transaction()?;
             let record = FutureRecord::<(), _>::to(&topic).partition(0).payload(&payload);
             drop(producer.send_result(record).map_err(|(error, _)| error)?);
-            producer.flush(Duration::from_secs(10))?;
+            producer.flush(PATIENCE)?;
             Ok(producer)
         });
         let _killed = killed.await??;
@@ -315,7 +315,7 @@ async fn a_relay_that_is_stuck_says_so_only_while_it_has_the_partition() -> anyh
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_position_is_the_newest_one_behind_any_number_of_other_facts() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         let delivered = |order_id| DispatchDelivered { order_id, attempts: 1, at_ms: 1 }.into();
         let failed =
             |order_id| DispatchFailed { order_id, attempts: 8, reason: "HTTP 500".into(), at_ms: 1 }.into();
@@ -346,7 +346,7 @@ async fn the_position_is_the_newest_one_behind_any_number_of_other_facts() -> an
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payments_whose_time_was_over_are_not_told_again() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         let (_, published) = publish(publisher(world).await?, vec![row(10, 1), row(11, 2)]).await?;
         assert_eq!(published?, 4);
         // As after 30 days: the payments are gone, the dispatches stay.

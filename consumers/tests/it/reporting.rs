@@ -1,6 +1,7 @@
 //! What a process says of itself: at once where somebody waits for it, and else now and then.
 
 use crate::{
+    patience::until_true,
     records::{claim, fresh, open},
     world::{World, in_world},
 };
@@ -17,7 +18,7 @@ const OTHERS: u64 = 12;
 async fn reports(world: &World) -> anyhow::Result<u64> {
     let config = world.config.clone();
     let name = format!("{}control.acks", config.topic_prefix);
-    let look = move || -> anyhow::Result<u64> { Ok(log::reader(&config)?.bounds(&name, 0)?.1) };
+    let look = move || -> anyhow::Result<u64> { Ok(log::patient_reader(&config)?.bounds(&name, 0)?.1) };
     tokio::task::spawn_blocking(look).await?
 }
 
@@ -36,7 +37,8 @@ async fn a_process_does_not_report_every_transaction() -> anyhow::Result<()> {
         let ticks = began.elapsed().as_secs() / REPORT_INTERVAL.as_secs() + 1;
         let said = reports(world).await? - before;
         assert!(said <= ticks + OTHERS, "{said} reports of {BATCHES} transactions, {ticks} were due anyway");
-        assert!(said > 0, "nothing was said at all");
+        // All of it may have taken less time than there is between two reports.
+        until_true("anything is said at all", async || Ok(reports(world).await? > before)).await?;
         process.stop().await
     })
     .await

@@ -4,7 +4,7 @@ use crate::{
     records::{fresh, guest_of, open},
     shop_mixture::every_group,
     tables::ShopRows,
-    world::in_world,
+    world::{in_world, in_world_without_mysql},
 };
 use consumers::tools::seed;
 use migrations::entity::orders;
@@ -55,7 +55,7 @@ async fn seeding_twice_changes_nothing() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sample_users_are_refused_where_somebody_signed_up_before() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         world.append(&[guest_of(0)]).await?;
         let before = world.ends().await?;
         let refusal = refusal(&world.config).await;
@@ -68,7 +68,7 @@ async fn sample_users_are_refused_where_somebody_signed_up_before() -> anyhow::R
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sample_coupon_is_refused_where_it_is_somebody_elses() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         world.append(&[open(fresh(), 1, 7)]).await?;
         let refusal = refusal(&world.config).await;
         assert!(refusal.contains("coupon 1 is somebody else's"), "{refusal}");

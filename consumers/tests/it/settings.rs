@@ -4,7 +4,7 @@ use crate::{
     patience::{until, until_true},
     process::Process,
     records::{claim, fresh, open},
-    world::{Entry, in_world},
+    world::{Entry, in_world, in_world_without_mysql},
 };
 use reqwest::Method;
 use schemas::Topic;
@@ -56,7 +56,7 @@ async fn pools_and_batches_are_changed_while_records_flow_and_only_durable_chang
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_make_no_sense_are_refused() -> anyhow::Result<()> {
-    in_world(async |world| {
+    in_world_without_mysql(async |world| {
         let process = world.start().await?;
         let cases = [
             ("/admin/pools/writer", json!({"max": 0}), 400),

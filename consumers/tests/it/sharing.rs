@@ -4,7 +4,7 @@ use crate::{
     patience::until_true,
     process::Process,
     records::{claim, fresh, guest_of, open},
-    world::{World, in_world},
+    world::{SOON_MISSED_MS, World, in_world},
 };
 use consumers::config::Config;
 use migrations::entity::projection_offset;
@@ -19,9 +19,10 @@ fn second(world: &World) -> Config {
     Config { instance, ..world.config.clone() }
 }
 
-/// Both instances, with the partitions shared between them.
-async fn both(world: &World) -> anyhow::Result<(Process, Process)> {
-    let a = world.start_and_open().await?;
+/// Both instances, with the partitions shared between them. The first one is missed after so long.
+async fn both(world: &World, session_timeout_ms: u64) -> anyhow::Result<(Process, Process)> {
+    let a = world.start_with(Config { session_timeout_ms, ..world.config.clone() }).await?;
+    a.until_it_owns(PARTITIONS).await?;
     let b = world.start_with(second(world)).await?;
     until_true("both instances own partitions", async || {
         let (of_a, of_b) = (a.owns().await?, b.owns().await?);
@@ -56,7 +57,7 @@ async fn epochs(world: &World) -> anyhow::Result<Vec<(String, i32, u64)>> {
 async fn one_instance_takes_over_from_another_without_a_skip_or_a_double() -> anyhow::Result<()> {
     in_world(async |world| {
         open_coupons(world).await?;
-        let (a, b) = both(world).await?;
+        let (a, b) = both(world, SOON_MISSED_MS).await?;
         append_round(world, 1..20).await?;
         let stopping = tokio::join!(a.stop(), append_round(world, 20..40));
         stopping.0?;
@@ -76,7 +77,7 @@ async fn one_instance_takes_over_from_another_without_a_skip_or_a_double() -> an
 async fn an_instance_that_comes_back_under_its_name_keeps_its_partitions() -> anyhow::Result<()> {
     in_world(async |world| {
         open_coupons(world).await?;
-        let (a, b) = both(world).await?;
+        let (a, b) = both(world, world.config.session_timeout_ms).await?;
         let own = a.owns().await?;
         append_round(world, 1..10).await?;
         let before = epochs(world).await?;

@@ -1,8 +1,15 @@
 //! The topics of a world: made as `init` makes them, without its caution, and removed.
 
-use crate::{patience::making, world::World};
-use rdkafka::admin::{NewTopic, TopicReplication};
+use crate::{
+    patience::{asking, making},
+    world::World,
+};
+use rdkafka::{
+    admin::{AdminClient, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+};
 use schemas::{FactTopic, Topic};
+use std::time::Duration;
 
 fn single(name: &str, partitions: i32) -> NewTopic<'_> {
     NewTopic::new(name, partitions, TopicReplication::Fixed(1))
@@ -35,16 +42,19 @@ impl World {
         }
         Ok(())
     }
+}
 
-    /// Topics that were never made are refused one by one.
-    pub(crate) async fn remove_topics(&self) -> anyhow::Result<()> {
-        let prefix = &self.config.topic_prefix;
-        let logs = Topic::ALL.into_iter().flat_map(|topic| [topic.name(prefix), topic.dead_letters(prefix)]);
-        let facts = FactTopic::ALL.into_iter().flat_map(|t| [t.name(prefix), t.dead_letters(prefix)]);
-        let controls = control::topics::ALL.into_iter().map(|topic| control::topics::name(prefix, topic));
-        let names: Vec<String> = logs.chain(facts).chain(controls).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.admin()?.delete_topics(&names, &making()).await?;
-        Ok(())
-    }
+/// Topics that were never made are refused one by one. The brokers have decided it when this returns, and do it later:
+/// nobody waits for that.
+pub(crate) async fn remove_topics(
+    admin: &AdminClient<DefaultClientContext>,
+    prefix: &str,
+) -> anyhow::Result<()> {
+    let logs = Topic::ALL.into_iter().flat_map(|topic| [topic.name(prefix), topic.dead_letters(prefix)]);
+    let facts = FactTopic::ALL.into_iter().flat_map(|t| [t.name(prefix), t.dead_letters(prefix)]);
+    let controls = control::topics::ALL.into_iter().map(|topic| control::topics::name(prefix, topic));
+    let names: Vec<String> = logs.chain(facts).chain(controls).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    admin.delete_topics(&names, &asking().operation_timeout(Some(Duration::ZERO))).await?;
+    Ok(())
 }

@@ -38,9 +38,8 @@ async fn a_commit_whose_answer_was_lost_has_one_effect() -> anyhow::Result<()> {
         // A row that is not committed yet holds the worker's insert up, its last statement before the commit.
         let other = world.db.begin().await?;
         other.execute_unprepared("INSERT INTO user_coupons VALUES ((1 << 32) + 2, 1, 2, 999, 0)").await?;
-        let waits = world.lock_waits().await?;
         world.append(&[claim(fresh(), 1, 2)]).await?;
-        until_true("the worker inserts", async || Ok(world.lock_waits().await? > waits)).await?;
+        world.until_it_runs("INSERT INTO `user_coupons`").await?;
         proxy.set(Mode::Delay(DELAY))?;
         other.rollback().await?;
         // Seen a few times: so the answer has surely reached the proxy, and only the commit is missing.

@@ -1,10 +1,13 @@
 //! A log and a database of one's own for one test, gone when it ends, whatever becomes of it.
 
-use crate::patience::{PATIENCE, patient, until};
+use crate::{
+    patience::{PATIENCE, patient, until, until_right},
+    registered::schemas_of_the_registry,
+    topics::remove_topics,
+};
 use anyhow::{Context, ensure};
 use chassis::{
     kafka::{self, ProducerLimits},
-    registry::Registry,
     shutdown::CancellationToken,
 };
 use consumers::{audit, config::Config, log};
@@ -16,10 +19,10 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use schemas::{
-    FactTopic, KeyCheck, LogId, Record, Topic, Uuid, catalogue,
+    FactTopic, KeyCheck, LogId, Record, Topic, Uuid,
     codec::Codec,
     partition,
-    records::{Mode, RegisteredSchema, RulesActivated},
+    records::{Mode, RulesActivated},
 };
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use stack::testing::endpoints;
@@ -35,6 +38,14 @@ use std::{
 const LIMITS: ProducerLimits =
     ProducerLimits { delivery_timeout_ms: 30_000, queue_messages: 100_000, queue_kbytes: 65_536 };
 
+/// Until an order that nobody pays expires, in ms, unless a test says otherwise.
+const ORDER_TTL_MS: i64 = 600_000;
+/// Until the group misses a member that a test stops, kills or freezes, in ms. Only such a member has so short a session:
+/// whoever stands still with its machine for as long is missed too, and nothing may depend on that.
+pub(crate) const SOON_MISSED_MS: u64 = 3_000;
+/// Until it misses everybody else, in ms: longer than machines stand still.
+const LONG_MISSED_MS: u64 = 60_000;
+
 /// What one test has for itself.
 pub(crate) struct World {
     /// Settings of the production code; tests change copies of it.
@@ -45,8 +56,10 @@ pub(crate) struct World {
     pub(crate) shutdown: CancellationToken,
     /// One clone for each process that lives.
     pub(crate) alive: Arc<()>,
-    server: DatabaseConnection,
+    /// A connection outside the schema; nothing where there is no schema.
+    server: Option<DatabaseConnection>,
     schema: String,
+    admin: OnceLock<AdminClient<DefaultClientContext>>,
     producer: FutureProducer,
     codec: OnceLock<Codec>,
     dead_letters_expected: AtomicU64,
@@ -69,8 +82,19 @@ pub(crate) async fn in_world_on(
     mysql: &str,
     test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    in_bare_world_on(mysql, async |world| {
+    in_new_world(Some(mysql), async |world| {
         world.found().await?;
+        test(world).await
+    })
+    .await
+}
+
+/// Runs a test on a founded log without a database.
+pub(crate) async fn in_world_without_mysql(
+    test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    in_new_world(None, async |world| {
+        world.found_log(ORDER_TTL_MS).await?;
         test(world).await
     })
     .await
@@ -80,11 +104,18 @@ pub(crate) async fn in_world_on(
 pub(crate) async fn in_bare_world(
     test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    in_bare_world_on(&endpoints().mysql, test).await
+    in_new_world(Some(&endpoints().mysql), test).await
 }
 
-async fn in_bare_world_on(
-    mysql: &str,
+/// Runs a test where there is neither a log nor a database.
+pub(crate) async fn in_bare_world_without_mysql(
+    test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    in_new_world(None, test).await
+}
+
+async fn in_new_world(
+    mysql: Option<&str>,
     test: impl AsyncFnOnce(&World) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     if std::env::var_os("TIDEMARK_LOG").is_some() {
@@ -107,18 +138,24 @@ async fn in_bare_world_on(
     leftovers
 }
 
+/// Connects when it is first used.
 async fn connect(url: &str, connections: u32) -> anyhow::Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(connections).min_connections(0).sqlx_logging(false);
+    options.max_connections(connections).min_connections(0).connect_lazy(true).sqlx_logging(false);
     Database::connect(options).await.with_context(|| format!("connecting to {url}"))
 }
 
 impl World {
-    async fn new(mysql: &str) -> anyhow::Result<Self> {
+    async fn new(mysql: Option<&str>) -> anyhow::Result<Self> {
         let random = Uuid::new_v4().simple().to_string();
         let schema = format!("tidemark_test_{random}");
-        let server = connect(mysql, 1).await?;
-        server.execute_unprepared(&format!("CREATE DATABASE {schema}")).await?;
+        let mut server = None;
+        if let Some(mysql) = mysql {
+            let made = connect(mysql, 1).await?;
+            made.execute_unprepared(&format!("CREATE DATABASE {schema}")).await?;
+            server = Some(made);
+        }
+        let mysql = mysql.unwrap_or(&endpoints().mysql);
         let host = mysql.rsplit_once('/').context("a url with a database")?.0;
         let name = random.get(..12).unwrap_or(&random);
         let config = Config {
@@ -130,6 +167,7 @@ impl World {
             database_url: format!("{host}/{schema}"),
             email_key: "e1".repeat(32),
             fingerprint_key: "f2".repeat(32),
+            session_timeout_ms: LONG_MISSED_MS,
             pool_min: 0,
             groups: "signup-projection,coupon-projection,order-projection".into(),
             ..Config::default()
@@ -140,6 +178,7 @@ impl World {
             alive: Arc::new(()),
             server,
             schema,
+            admin: OnceLock::new(),
             producer: kafka::producer(&config.kafka, &config.instance, 0, LIMITS).create()?,
             codec: OnceLock::new(),
             dead_letters_expected: AtomicU64::new(0),
@@ -148,13 +187,17 @@ impl World {
     }
 
     async fn found(&self) -> anyhow::Result<()> {
-        self.found_with_ttl(600_000).await
+        self.found_with_ttl(ORDER_TTL_MS).await
     }
 
     /// What `init` does, without its caution: `founding.rs` tests that one. Unpaid orders live as long as said here.
     pub(crate) async fn found_with_ttl(&self, order_ttl_ms: i64) -> anyhow::Result<()> {
-        self.make_topics().await?;
-        let schemas = schemas_of_the_registry().await?;
+        let tables = async { anyhow::Ok(migrations::up(&self.db).await?) };
+        tokio::try_join!(self.found_log(order_ttl_ms), tables).map(drop)
+    }
+
+    async fn found_log(&self, order_ttl_ms: i64) -> anyhow::Result<()> {
+        let ((), schemas) = tokio::try_join!(self.make_topics(), schemas_of_the_registry())?;
         let rules = RulesActivated { schemas, order_ttl_ms, ..self.rules(1)? };
         let codec = Codec::new(&rules.schemas)?;
         let mut entries = Vec::new();
@@ -167,7 +210,6 @@ impl World {
             }
         }
         self.append_entries(entries).await?;
-        migrations::up(&self.db).await?;
         Ok(())
     }
 
@@ -180,15 +222,20 @@ impl World {
             log_id: LogId(Uuid::new_v4().into_bytes()),
             mode: Mode::Secure,
             opening_balance: 0,
-            order_ttl_ms: 600_000,
+            order_ttl_ms: ORDER_TTL_MS,
             email_key_check: KeyCheck::of(&hex::decode(&self.config.email_key)?),
             fingerprint_key_check: KeyCheck::of(&hex::decode(&self.config.fingerprint_key)?),
             schemas: Vec::new(),
         })
     }
 
-    pub(crate) fn admin(&self) -> anyhow::Result<AdminClient<DefaultClientContext>> {
-        Ok(kafka::client(&self.config.kafka, &self.config.instance).create()?)
+    /// One for all there is to do: each takes its time to connect, and to end.
+    pub(crate) fn admin(&self) -> anyhow::Result<&AdminClient<DefaultClientContext>> {
+        if self.admin.get().is_none() {
+            let admin = kafka::client(&self.config.kafka, &self.config.instance).create()?;
+            let _ = self.admin.set(admin);
+        }
+        self.admin.get().context("just set")
     }
 
     /// The rules that founded the log, as the log says.
@@ -267,7 +314,11 @@ impl World {
         offset: u64,
     ) -> anyhow::Result<()> {
         let what = format!("{topic:?}-{partition} is applied up to offset {offset}");
-        until(&what, async || Ok((self.next_offset(topic, partition).await? >= offset).then_some(()))).await
+        let look = async || {
+            let next = self.next_offset(topic, partition).await?;
+            Ok(if next >= offset { Ok(()) } else { Err(next) })
+        };
+        until_right(&what, look).await
     }
 
     /// Where a projection stands.
@@ -310,13 +361,42 @@ impl World {
         row.context("a row")?.try_get("", "n").with_context(|| sql.to_owned())
     }
 
-    /// How often anybody on this server has waited for a locked row. (What waits now cannot be asked: with bytes in a
-    /// statement MySQL fails to show it, error 3854.)
+    /// How often anybody on this server has waited for a locked row: for servers of a test's own.
     pub(crate) async fn lock_waits(&self) -> anyhow::Result<u64> {
         let status =
             Statement::from_string(DbBackend::MySql, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'");
         let row = self.db.query_one_raw(status).await?.context("a status")?;
         Ok(row.try_get::<String>("", "Value")?.parse()?)
+    }
+
+    /// Waits until somebody runs a statement in this world's schema that begins so. Where a row of it is locked, it stays
+    /// there.
+    pub(crate) async fn until_it_runs(&self, beginning: &str) -> anyhow::Result<()> {
+        let look = async || {
+            let running = self.statements().await?;
+            let runs = running.iter().any(|statement| statement.starts_with(beginning));
+            Ok(if runs { Ok(()) } else { Err(running) })
+        };
+        until_right(&format!("{beginning} .. is under way"), look).await
+    }
+
+    /// Sessions in this world's schema, of this test and of the processes.
+    pub(crate) async fn sessions(&self) -> anyhow::Result<u32> {
+        Ok(u32::try_from(self.statements().await?.len())?)
+    }
+
+    /// What each session in this world's schema does; nothing where it waits. (By SHOW: information_schema refuses to
+    /// list anything, error 3854, while anybody's statement has bytes in it.)
+    async fn statements(&self) -> anyhow::Result<Vec<String>> {
+        let list = Statement::from_string(DbBackend::MySql, "SHOW PROCESSLIST");
+        let mut statements = Vec::new();
+        for row in self.db.query_all_raw(list).await? {
+            if row.try_get::<Option<String>>("", "db")?.as_ref() == Some(&self.schema) {
+                let statement = row.try_get::<Option<Vec<u8>>>("", "Info")?.unwrap_or_default();
+                statements.push(String::from_utf8_lossy(&statement).into_owned());
+            }
+        }
+        Ok(statements)
     }
 
     /// Announces dead letters; any other number of them fails the test when it ends.
@@ -340,10 +420,26 @@ impl World {
     }
 
     async fn remove(self) -> anyhow::Result<()> {
-        self.remove_topics().await?;
-        self.db.close().await?;
-        self.server.execute_unprepared(&format!("DROP DATABASE {}", self.schema)).await?;
-        Ok(self.server.close().await?)
+        let Self { config, db, server, schema, admin, .. } = self;
+        let topics = async {
+            if let Some(admin) = admin.into_inner() {
+                remove_topics(&admin, &config.topic_prefix).await?;
+                // It joins a thread.
+                tokio::task::spawn_blocking(move || drop(admin)).await?;
+            }
+            anyhow::Ok(())
+        };
+        let tables = async {
+            db.close().await?;
+            if let Some(server) = server {
+                server.execute_unprepared(&format!("DROP DATABASE {schema}")).await?;
+                server.close().await?;
+            }
+            anyhow::Ok(())
+        };
+        // Each whatever becomes of the other.
+        let (topics, tables) = tokio::join!(topics, tables);
+        topics.and(tables)
     }
 }
 
@@ -352,19 +448,4 @@ pub(crate) async fn applied(db: &DatabaseConnection) -> anyhow::Result<i64> {
     let ask = "SELECT CAST(COALESCE(SUM(next_offset), 0) AS SIGNED) AS n FROM projection_offset";
     let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, ask)).await?;
     Ok(row.context("a sum")?.try_get("", "n")?)
-}
-
-/// As `init` registers them.
-async fn schemas_of_the_registry() -> anyhow::Result<Vec<RegisteredSchema>> {
-    static REGISTERED: tokio::sync::OnceCell<Vec<RegisteredSchema>> = tokio::sync::OnceCell::const_new();
-    let registered = REGISTERED.get_or_try_init(|| async {
-        let registry = Registry::new(&endpoints().registry)?;
-        let mut registered = Vec::new();
-        for entry in catalogue::all() {
-            let id = registry.register(&entry.subject, entry.kind.avsc()).await?;
-            registered.push(RegisteredSchema { id, crc64: entry.crc64 });
-        }
-        anyhow::Ok(registered)
-    });
-    Ok(registered.await?.clone())
 }

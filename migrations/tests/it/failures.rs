@@ -1,10 +1,10 @@
 //! What really comes out of sea-orm when things go wrong, and how it is classified.
 
-use crate::server::{in_schema, until_an_update_is_under_way, url};
+use crate::server::{PATIENCE, in_schema, until_an_update_is_under_way, url};
 use migrations::entity::coupons;
 use migrations::{Failure, MigrationError, mysql_error_code, up};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
-use sea_orm::{SqlxMySqlConnector, TransactionTrait};
+use sea_orm::{DatabaseTransaction, SqlxMySqlConnector, TransactionTrait};
 use std::time::Duration;
 
 fn coupon(id: u64) -> coupons::Model {
@@ -16,6 +16,19 @@ fn coupon(id: u64) -> coupons::Model {
 #[track_caller]
 fn assert_class(error: &DbErr, code: Option<u16>, class: Failure) {
     assert_eq!((mysql_error_code(error), Failure::of(error)), (code, class), "{error:?}");
+}
+
+/// A transaction on a connection that may take longer to be made than [`lazily`] waits.
+async fn begun(db: &DatabaseConnection) -> DatabaseTransaction {
+    let beginning = async {
+        loop {
+            match db.begin().await {
+                Ok(begun) => break begun,
+                Err(error) => assert_eq!(Failure::of(&error), Failure::Outage, "{error:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, beginning).await.expect("a connection")
 }
 
 /// One connection, made when first needed, and waited for but shortly.
@@ -89,7 +102,7 @@ async fn a_pool_that_is_exhausted_is_an_outage_and_one_that_was_swapped_is_retri
         let name = db.query_one_raw(name).await.unwrap().unwrap();
         let name: String = name.try_get("", "name").unwrap();
         let narrow = lazily(&url(&name));
-        let held = narrow.begin().await.unwrap();
+        let held = begun(&narrow).await;
         assert_class(&coupons::all(&narrow).await.unwrap_err(), None, Failure::Outage);
         assert_class(&narrow.begin().await.map(drop).unwrap_err(), None, Failure::Outage);
         held.rollback().await.unwrap();

@@ -20,8 +20,9 @@ use schemas::{
 };
 use std::time::Duration;
 
-/// Unpaid orders live this long, in ms: above what it takes to pay one, and short enough to wait for.
-const TTL_MS: i64 = 3_000;
+/// Unpaid orders live this long, in ms: above what it takes to pay one, also where the machine stands still for a moment,
+/// and short enough to wait for.
+const TTL_MS: i64 = 6_000;
 /// Runs a test on a log with paid, declined, expired and open orders, dispatches in every state, and nothing wrong.
 async fn in_busy_world(test: impl AsyncFnOnce(&World) -> anyhow::Result<()>) -> anyhow::Result<()> {
     in_bare_world(async |world| {

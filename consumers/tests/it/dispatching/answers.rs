@@ -70,6 +70,7 @@ async fn meets(world: &World, partner: &Platform, order: u64, answer: &Answer) -
 async fn whatever_the_partner_answers_an_order_has_its_effect_once() -> anyhow::Result<()> {
     in_world(async |world| {
         let (partner, config) = scene(world, ALL, SLOWLY).await?;
+        let config = Config { platform_timeout_ms: SHORT_TIMEOUT_MS, ..config };
         let process = start(world, &config).await?;
         let orders = ANSWERS.len() as u64;
         for (order, answer) in (1..).zip(&ANSWERS) {

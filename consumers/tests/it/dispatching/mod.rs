@@ -11,7 +11,7 @@ mod resting;
 mod taking_over;
 
 use crate::{
-    patience::{until, until_true},
+    patience::{until, until_right, until_true},
     paying,
     process::Process,
     world::World,
@@ -32,6 +32,11 @@ use stack::platform::Platform;
 
 /// Partitions of the topic.
 const PARTITIONS: i32 = 8;
+/// Longest wait for an answer of a partner that does answer, in ms: beyond what machines stand still. Not too long for
+/// the lease that follows from it.
+const TIMEOUT_MS: u64 = 30_000;
+/// Where the partner is not to answer in time, in ms.
+const SHORT_TIMEOUT_MS: u64 = 3_000;
 /// Who pays all orders.
 const USER: i64 = 1;
 /// Beside `order-projection`.
@@ -47,7 +52,7 @@ async fn scene(world: &World, groups: &str, scale: f64) -> anyhow::Result<(Platf
     let config = Config {
         groups: groups.into(),
         platform_url: partner.url(),
-        platform_timeout_ms: 3_000,
+        platform_timeout_ms: TIMEOUT_MS,
         platform_concurrency: 4,
         platform_retry_scale: scale,
         ..world.config.clone()
@@ -77,17 +82,23 @@ async fn row_when(
     what: &str,
     wanted: impl Fn(&Model) -> bool,
 ) -> anyhow::Result<Model> {
-    until(&format!("the dispatch of order {order} {what}"), async || {
-        Ok(dispatches::find(&world.db, order).await?.filter(|row| wanted(row)))
+    until_right(&format!("the dispatch of order {order} {what}"), async || {
+        let row = dispatches::find(&world.db, order).await?;
+        Ok(if row.as_ref().is_some_and(&wanted) { row.ok_or(None) } else { Err(row) })
     })
     .await
 }
 
 /// Waits until so many orders, and all that there are, were told.
 async fn until_delivered(world: &World, orders: usize) -> anyhow::Result<()> {
-    until_true(&format!("{orders} orders are delivered"), async || {
+    until_right(&format!("{orders} orders are delivered"), async || {
         let rows = rows(world).await?;
-        Ok(rows.len() == orders && rows.iter().all(|row| row.state == dispatches::DELIVERED))
+        let waiting: Vec<_> = rows.iter().filter(|row| row.state != dispatches::DELIVERED).collect();
+        Ok(if rows.len() == orders && waiting.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} rows, of these {waiting:?}", rows.len()))
+        })
     })
     .await
 }
@@ -136,8 +147,7 @@ async fn operate(
     path: &str,
     token: Option<&str>,
 ) -> anyhow::Result<(u16, Value)> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let mut request = client.request(method, format!("{}{path}", process.url));
+    let mut request = process.client.request(method, format!("{}{path}", process.url));
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }

@@ -2,7 +2,7 @@
 //! lease has ended, under the same key.
 
 use super::*;
-use crate::world::in_world;
+use crate::world::{SOON_MISSED_MS, in_world};
 use dispatches::{DELIVERED, PENDING};
 use stack::{platform::Mode, private};
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ async fn who_is_killed_between_the_call_and_its_record_is_replaced_when_the_leas
         let telling = Config {
             groups: Dispatches::GROUP.into(),
             platform_timeout_ms: 100_000,
+            session_timeout_ms: SOON_MISSED_MS,
             ..renamed(&config, "-b")
         };
         let env = environment(&telling)?;
@@ -44,7 +45,8 @@ async fn who_is_killed_between_the_call_and_its_record_is_replaced_when_the_leas
         tokio::task::spawn_blocking(move || killed.kill()).await??;
 
         partner.set_mode(Mode::Fast)?;
-        let other = world.start_with(renamed(&telling, "-c")).await?;
+        let lasting = Config { session_timeout_ms: world.config.session_timeout_ms, ..telling };
+        let other = world.start_with(renamed(&lasting, "-c")).await?;
         // A static member that is gone is missed when its session ends.
         other.until_it_owns(PARTITIONS).await?;
         // Order 9 stands in the same partition.
@@ -71,7 +73,12 @@ async fn who_is_frozen_during_the_call_writes_nothing_when_it_wakes() -> anyhow:
     in_world(async |world| {
         let (partner, config) = scene(world, ALL, 1.0).await?;
         let shop = world.start_and_open().await?;
-        let telling = Config { groups: Dispatches::GROUP.into(), ..renamed(&config, "-b") };
+        let telling = Config {
+            groups: Dispatches::GROUP.into(),
+            platform_timeout_ms: SHORT_TIMEOUT_MS,
+            session_timeout_ms: SOON_MISSED_MS,
+            ..renamed(&config, "-b")
+        };
         let env = environment(&telling)?;
         let started = tokio::task::spawn_blocking(move || private::process("consumers", &["run"], env, 0));
         let mut frozen = started.await??;
@@ -85,7 +92,8 @@ async fn who_is_frozen_during_the_call_writes_nothing_when_it_wakes() -> anyhow:
         until_true("the partner is called", async || Ok(calls().await? == 1)).await?;
         frozen.freeze()?;
 
-        let other = world.start_with(renamed(&telling, "-c")).await?;
+        let lasting = Config { session_timeout_ms: world.config.session_timeout_ms, ..telling };
+        let other = world.start_with(renamed(&lasting, "-c")).await?;
         // A static member that does not answer is missed when its session ends.
         other.until_it_owns(PARTITIONS).await?;
         let before = row_when(world, 1, "is there", |_| true).await?;
@@ -114,7 +122,10 @@ async fn two_instances_share_the_telling_and_no_order_is_told_twice() -> anyhow:
         let (partner, config) = scene(world, SHOP, 1.0).await?;
         let a = start(world, &config).await?;
         pay(world, 1..=ORDERS as i64 / 2).await?;
-        let telling = Config { groups: Dispatches::GROUP.into(), ..renamed(&config, "-b") };
+        // As in production: whoever is missed amid a call has it made twice, so it must not be missed too soon.
+        let session_timeout_ms = consumers::limits::SESSION_TIMEOUT.as_millis() as u64;
+        let telling =
+            Config { groups: Dispatches::GROUP.into(), session_timeout_ms, ..renamed(&config, "-b") };
         // Partitions move while orders are told, there and back.
         let b = world.start_with(telling).await?;
         until_true("both own partitions", async || {
