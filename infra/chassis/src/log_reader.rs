@@ -237,6 +237,8 @@ impl LogReader {
         }
         let kept = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).take();
         let scanner = kept.map_or_else(|| self.config.create(), Ok)?;
+        // A client that is given a topic it does not know looks for its leaders only a second later.
+        let _ = scanner.fetch_metadata(Some(topic), CALL_TIMEOUT);
         scanner.assign(&list)?;
         Ok(scanner)
     }
