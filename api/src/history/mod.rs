@@ -69,7 +69,7 @@ impl History {
         Ok(Self { reader, store, projected, shop, recent, applied })
     }
 
-    /// Next offset of the order projection as MySQL last said, at most a second ago; `None` while MySQL is away. It goes
+    /// Next offset of the order projection as MySQL last said, a second ago where it answers; `None` while MySQL is away. It goes
     /// back where MySQL is replaced by an older copy.
     #[must_use]
     pub fn projected_offset(&self) -> Option<u64> {

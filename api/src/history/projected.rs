@@ -7,6 +7,7 @@ use migrations::{
     Failure,
     entity::projection_offset::{self, Key},
 };
+use parking_lot::Mutex;
 use sea_orm::{ConnectionTrait, DbErr};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -33,12 +34,27 @@ pub(super) struct Projected {
     key: Key,
     reading: watch::Sender<Reading>,
     asked: Notify,
+    /// When MySQL last answered somebody else.
+    answered: Mutex<Option<Instant>>,
 }
 
 impl Projected {
     pub(super) fn new(topic: String) -> Self {
         let key = Key { group_name: GROUP.to_owned(), topic, partition_id: 0 };
-        Self { key, reading: watch::Sender::new(Reading::Unasked), asked: Notify::new() }
+        let reading = watch::Sender::new(Reading::Unasked);
+        Self { key, reading, asked: Notify::new(), answered: Mutex::default() }
+    }
+
+    /// MySQL has just answered somebody else.
+    pub(super) fn answered(&self) {
+        *self.answered.lock() = Some(Instant::now());
+    }
+
+    /// What a question without an answer means: nothing, where somebody else was answered since it began. It may have
+    /// been put to a server that came back meanwhile, and wait for its next attempt to connect.
+    fn unanswered(&self, began: Instant) -> Option<Reading> {
+        let answered_since = self.answered.lock().is_some_and(|at| at >= began);
+        (!answered_since).then_some(Reading::Away)
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -100,13 +116,15 @@ pub async fn watch(history: Arc<History>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             reading = read(&history) => reading,
         };
-        let before = projected.reading.send_replace(reading);
-        if (before == Reading::Away) != (reading == Reading::Away) {
-            report(reading);
+        if let Some(reading) = reading {
+            let before = projected.reading.send_replace(reading);
+            if (before == Reading::Away) != (reading == Reading::Away) {
+                report(reading);
+            }
         }
         let pause = match reading {
-            Reading::Away => limits::PROJECTED_RETRY,
-            Reading::At(_) | Reading::Unasked => limits::PROJECTED_INTERVAL,
+            None | Some(Reading::Away) => limits::PROJECTED_RETRY,
+            Some(Reading::At(_) | Reading::Unasked) => limits::PROJECTED_INTERVAL,
         };
         if asked_within(&projected.asked, pause, &shutdown).await {
             // Not at once: whoever asks meanwhile is answered by the same question.
@@ -126,24 +144,27 @@ async fn asked_within(asked: &Notify, pause: Duration, shutdown: &CancellationTo
     }
 }
 
-async fn read(history: &History) -> Reading {
-    let (reader, projected) = (&history.reader, history.projected.clone());
+/// Asks once; `None` where that told nothing.
+async fn read(history: &History) -> Option<Reading> {
+    let (reader, projected, began) = (&history.reader, history.projected.clone(), Instant::now());
     match tokio::time::timeout(reader.waits.history_read(), projected.read(&reader.db())).await {
         Ok(Ok(offset)) => {
             metrics::gauge!(metric::PROJECTED_OFFSET).set(offset as f64);
-            Reading::At(offset)
+            Some(Reading::At(offset))
+        }
+        Ok(Err(error)) if matches!(Failure::of(&error), Failure::Bug | Failure::Constraint) => {
+            if projected.is_away() {
+                tracing::debug!(%error, "MySQL's tables cannot be read");
+            } else {
+                tracing::error!(%error, "MySQL's tables cannot be read; run `consumers init`");
+            }
+            Some(Reading::Away)
         }
         Ok(Err(error)) => {
-            let known_away = projected.is_away();
-            match Failure::of(&error) {
-                Failure::Bug | Failure::Constraint if !known_away => {
-                    tracing::error!(%error, "MySQL's tables cannot be read; run `consumers init`");
-                }
-                _ => tracing::debug!(%error, "MySQL is away"),
-            }
-            Reading::Away
+            tracing::debug!(%error, "MySQL is away");
+            projected.unanswered(began)
         }
-        Err(_) => Reading::Away,
+        Err(_) => projected.unanswered(began),
     }
 }
 
@@ -153,5 +174,21 @@ fn report(reading: Reading) {
         tracing::warn!(%error, "MySQL does not answer; older orders come from Redis, or not at all");
     } else {
         tracing::info!("MySQL answers: older history is there");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_without_an_answer_says_nothing_where_another_was_answered_since() {
+        let projected = Projected::new("order".to_owned());
+        let began = Instant::now();
+        assert_eq!(projected.unanswered(began), Some(Reading::Away));
+        projected.answered();
+        assert_eq!(projected.unanswered(began), None, "the server came back meanwhile");
+        let next = Instant::now() + Duration::from_millis(1);
+        assert_eq!(projected.unanswered(next), Some(Reading::Away), "an answer of before counts no more");
     }
 }

@@ -158,7 +158,10 @@ impl Reader {
         let read = tokio::time::timeout(self.waits.history_read(), work).await;
         metrics::histogram!(metric::HISTORY_SECONDS, "what" => what).record(began.elapsed().as_secs_f64());
         match read {
-            Ok(Ok(found)) => return Ok(found),
+            Ok(Ok(found)) => {
+                self.projected.answered();
+                return Ok(found);
+            }
             Ok(Err(error)) if matches!(Failure::of(&error), Failure::Bug | Failure::Constraint) => {
                 tracing::error!(%error, what, "MySQL's rows cannot be read");
                 failed(what, "unreadable");

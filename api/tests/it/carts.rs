@@ -1,7 +1,7 @@
 //! Carts, in the real Redis of the stack.
 
 use crate::{
-    client::Call,
+    client::{Answer, Call},
     run,
     server::{Server, fresh_user, secure, stage},
     shop::{listed, option},
@@ -17,11 +17,16 @@ impl Server {
 
     /// What is in a cart: option and quantity of each line.
     pub(crate) async fn cart(&self, user: u64) -> Vec<(u64, u64)> {
-        let answer = self.get(&format!("/api/users/{user}/cart")).expect(200).await.json();
-        let number = |line: &Value, field: &str| line[field].as_u64().unwrap();
-        let lines = answer["data"].as_array().unwrap().iter();
-        lines.map(|line| (number(line, "productOptionId"), number(line, "quantity"))).collect()
+        lines(&self.get(&format!("/api/users/{user}/cart")).expect(200).await)
     }
+}
+
+/// Option and quantity of each line of a cart that was answered.
+pub(crate) fn lines(cart: &Answer) -> Vec<(u64, u64)> {
+    let number = |line: &Value, field: &str| line[field].as_u64().unwrap();
+    let cart = cart.json();
+    let lines = cart["data"].as_array().unwrap().iter();
+    lines.map(|line| (number(line, "productOptionId"), number(line, "quantity"))).collect()
 }
 
 #[test]

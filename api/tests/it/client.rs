@@ -54,11 +54,26 @@ impl Call {
     }
 
     pub(crate) async fn send(self) -> Answer {
+        self.attempt().await.unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    async fn attempt(self) -> Result<Answer, String> {
         let Self { what, request } = self;
-        let response = request.send().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        Answer { what, status, headers, text }
+        let said = async {
+            let response = request.send().await?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            Ok::<_, reqwest::Error>((status, headers, response.text().await?))
+        };
+        match said.await {
+            Ok((status, headers, text)) => Ok(Answer { what, status, headers, text }),
+            Err(error) => Err(format!("{what}: {error:?}")),
+        }
+    }
+
+    /// For a look that is repeated: the answer if it has that status, else what came instead of it.
+    pub(crate) async fn seen(self, status: u16) -> Result<Answer, String> {
+        let answer = self.attempt().await?;
+        if answer.status == status { Ok(answer) } else { Err(format!("{answer:?}")) }
     }
 
     /// Sends it and fails the test unless it is answered with that status.

@@ -66,6 +66,12 @@ pub(crate) async fn found(mode: ModeSetting) -> Config {
     static SWEPT: OnceCell<()> = OnceCell::const_new();
     SWEPT.get_or_init(sweep).await;
     let config = config(&random_prefix(), mode);
+    found_without_tables(&config).await;
+    config
+}
+
+/// Founds the log of that configuration, whose tables nobody needs.
+pub(crate) async fn found_without_tables(config: &Config) {
     let schema = format!("tidemark_test_{}", Uuid::new_v4().simple());
     let url = format!("{}/{schema}", endpoints().mysql.rsplit_once('/').unwrap().0);
     sql(&format!("CREATE DATABASE {schema}")).await;
@@ -73,7 +79,6 @@ pub(crate) async fn found(mode: ModeSetting) -> Config {
     // Who needs tables has a MySQL of its own.
     sql(&format!("DROP DATABASE {schema}")).await;
     init.unwrap();
-    config
 }
 
 /// Founds the log of that configuration, with its tables in that database.

@@ -3,7 +3,7 @@
 use crate::{
     client::Call,
     log::{self, ADMIN_TOKEN},
-    patience::until_true,
+    patience::until,
 };
 use api::{
     app::App,
@@ -53,8 +53,11 @@ impl Server {
     }
 
     async fn wait_until_ready(&self) {
-        let is_ready = async || self.admin_get("/ready").send().await.status == 200;
-        until_true("the server is ready", READY, is_ready).await;
+        until("the server is ready", READY, async || {
+            assert!(!self.running.is_finished(), "the server ended before it was ready");
+            self.admin_get("/ready").seen(200).await
+        })
+        .await;
     }
 
     /// Ends it as SIGTERM would, and fails the test where it did not end well.

@@ -1,6 +1,7 @@
 //! Clients that send half a request, or nothing: cut off, and nobody else notices.
 
 use crate::{
+    patience::Standstills,
     raw::Raw,
     run,
     server::{Server, fresh_user, fresh_users, stage},
@@ -14,6 +15,8 @@ const HALF_A_HEADER: &[u8] = b"POST /api/auth/signup HTTP/1.1\r\nHost: t\r\nX-Sl
 const HALF_A_BODY: &[u8] = b"POST /api/auth/signup HTTP/1.1\r\nHost: t\r\n\
     Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{";
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n";
+/// Where that is what is tested.
+const HEADER: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(10);
 
@@ -24,16 +27,21 @@ async fn config() -> Config {
 #[test]
 fn a_header_that_never_ends_is_cut_off() {
     run(async {
-        let server = Server::start(Config { header_timeout_ms: 2_000, ..config().await }).await;
+        let header_timeout_ms = HEADER.as_millis() as u64;
+        let server = Server::start(Config { header_timeout_ms, ..config().await }).await;
         let began = Instant::now();
         let mut half = Raw::with(server.public, HALF_A_HEADER).await;
         let mut silent = Raw::connect(server.public).await;
         let mut half_a_preface = Raw::with(server.public, b"PRI * HTTP/2.0\r\n").await;
         let mut kept_alive = Raw::with(server.public, HEALTH).await;
         assert_eq!(kept_alive.answer(LONG).await.expect("an answer").status, 200);
-        assert!(!half.is_cut(SHORT).await, "it has its two seconds");
+        // On a machine that stood still its time may be over all the same.
+        let is_cut = half.is_cut(SHORT).await;
+        assert!(!is_cut || began.elapsed() >= HEADER, "it has its two seconds");
         // A trickle of bytes buys no time.
-        half.send(b"x").await;
+        if !is_cut {
+            half.send(b"x").await;
+        }
         for raw in [&mut half, &mut silent, &mut half_a_preface, &mut kept_alive] {
             assert!(raw.is_cut(LONG).await);
         }
@@ -56,7 +64,9 @@ fn a_body_that_never_ends_is_answered_with_408() {
 #[test]
 fn beyond_the_cap_new_connections_wait_and_those_inside_are_served() {
     run(async {
-        let server = Server::start(Config { max_connections: 2, ..config().await }).await;
+        // No place becomes free by time, however slow the machine is.
+        let config = Config { max_connections: 2, header_timeout_ms: 60_000, ..config().await };
+        let server = Server::start(config).await;
         let slow = Raw::with(server.public, HALF_A_HEADER).await;
         let mut inside = Raw::with(server.public, HEALTH).await;
         assert_eq!(inside.answer(LONG).await.expect("served").status, 200);
@@ -77,7 +87,7 @@ fn beyond_the_cap_new_connections_wait_and_those_inside_are_served() {
 #[test]
 fn the_header_limit_frees_the_places_that_slow_clients_hold() {
     run(async {
-        let config = Config { max_connections: 2, header_timeout_ms: 500, ..config().await };
+        let config = Config { max_connections: 2, header_timeout_ms: 2_000, ..config().await };
         let server = Server::start(config).await;
         let slow = [
             Raw::with(server.public, HALF_A_HEADER).await,
@@ -100,12 +110,12 @@ fn two_hundred_slow_clients_do_not_disturb_good_ones() {
             slow.push(Raw::with(server.public, half).await);
         }
         let coupon = server.coupon_with(json!({"total": 100})).await;
-        let began = Instant::now();
+        let (standstills, began) = (Standstills::watch(), Instant::now());
         for user in fresh_users(100) {
             server.issue(coupon, user).expect(201).await;
         }
         server.issue(coupon, fresh_user()).refused(422, "C001").await;
-        assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+        standstills.assert_within(began.elapsed(), LONG).await;
         drop(slow);
         server.stop().await;
     });
