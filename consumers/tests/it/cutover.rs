@@ -5,7 +5,8 @@ use crate::{
     patience::until_true,
     process::Process,
     records::{claim, fresh, open},
-    world::{World, applied, in_world},
+    statements::applied,
+    world::{World, in_world},
 };
 use consumers::config::Config;
 use reqwest::Method;

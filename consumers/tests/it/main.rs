@@ -12,6 +12,7 @@ mod records;
 mod registered;
 mod shop_mixture;
 mod shop_records;
+mod statements;
 mod tables;
 mod world;
 
