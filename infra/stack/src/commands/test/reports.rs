@@ -4,7 +4,9 @@ use super::outcome::{Case, Found, Tally};
 use roxmltree::{Document, Node};
 
 /// Lines of a failed test's own words that are shown, and characters of each: an assertion may print a whole log.
-const SHOWN_LINES: usize = 40;
+const SHOWN_LINES: usize = 25;
+/// Lines that are shown from its panic on.
+const SHOWN_OF_PANIC: usize = 15;
 const SHOWN_CHARACTERS: usize = 400;
 
 /// Reads nextest's JUnit file; `success` is what its exit code says.
@@ -35,9 +37,17 @@ fn told(name: &str, case: Node<'_, '_>, failure: Node<'_, '_>) -> String {
         let frame = ["running 1 test", "test result: ", "failures:", "test "];
         let own = text.lines().filter(|line| !line.trim().is_empty());
         let own: Vec<&str> = own.filter(|line| !frame.iter().any(|word| line.starts_with(word))).collect();
-        lines.extend(own[own.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| shortened(line)));
+        lines.extend(telling(&own).map(shortened));
     }
     lines.join("\n") + "\n"
+}
+
+/// Of many lines the panic and the last ones: what was waited for, and the logs that were shown after it.
+fn telling<'a>(lines: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    let panic = lines.iter().position(|line| line.contains(" panicked at ")).unwrap_or_default();
+    let said = (panic + SHOWN_OF_PANIC).min(lines.len());
+    let last = lines.len().saturating_sub(SHOWN_LINES).max(said);
+    lines[panic..said].iter().chain(&lines[last..]).copied()
 }
 
 /// Sums the `test result:` line of one test binary, and shows what failed tests said.
@@ -108,6 +118,19 @@ kept &lt;this&gt;
         assert_eq!(found.complaint, expected);
         assert!(junit("<a>", true).is_err());
         assert_eq!(junit("<testsuites/>", true).unwrap().tally.to_string(), "0 passed, 1 failed");
+    }
+
+    #[test]
+    fn the_panic_is_shown_however_much_was_logged_after_it() {
+        let mut lines = vec!["before"; 50];
+        lines.push("thread 'a' panicked at a.rs:1:1:");
+        lines.extend(["waited in vain"; 2]);
+        lines.extend(["log"; 100]);
+        let shown: Vec<&str> = telling(&lines).collect();
+        assert_eq!(shown.len(), SHOWN_OF_PANIC + SHOWN_LINES);
+        assert_eq!(shown[..3], ["thread 'a' panicked at a.rs:1:1:", "waited in vain", "waited in vain"]);
+        assert_eq!(telling(&["only"]).collect::<Vec<_>>(), ["only"]);
+        assert_eq!(telling(&[]).count(), 0);
     }
 
     #[test]

@@ -153,6 +153,8 @@ impl Runner {
         let status = command
             .env("TIDEMARK_STACK_DIR", &self.folder)
             .env("CARGO_TERM_COLOR", "never")
+            // Where it is set, every error that a poll meets takes its time to remember where it was made.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
