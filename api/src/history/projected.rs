@@ -45,16 +45,45 @@ impl Projected {
         Self { key, reading, asked: Notify::new(), answered: Mutex::default() }
     }
 
-    /// MySQL has just answered somebody else.
+    /// MySQL has just answered somebody else. Where it was given up meanwhile, it is asked again at once, and until then
+    /// nobody is refused.
     pub(super) fn answered(&self) {
         *self.answered.lock() = Some(Instant::now());
+        if !self.is_away() {
+            return;
+        }
+        let mut was_away = false;
+        self.reading.send_if_modified(|reading| {
+            was_away = *reading == Reading::Away;
+            if was_away {
+                *reading = Reading::Unasked;
+            }
+            // Whoever waits for the next reading goes on waiting: this is none.
+            false
+        });
+        if was_away {
+            report(Reading::Unasked);
+            self.asked.notify_one();
+        }
     }
 
-    /// What a question without an answer means: nothing, where somebody else was answered since it began. It may have
-    /// been put to a server that came back meanwhile, and wait for its next attempt to connect.
-    fn unanswered(&self, began: Instant) -> Option<Reading> {
-        let answered_since = self.answered.lock().is_some_and(|at| at >= began);
-        (!answered_since).then_some(Reading::Away)
+    /// Takes down what came of a question that began then. One that was not answered means nothing where somebody else
+    /// was since: it may have been put to a server that came back meanwhile, and wait for its next attempt to connect.
+    fn heard(&self, began: Instant, answer: Option<Reading>) {
+        let (mut before, mut after) = (Reading::Unasked, Reading::Unasked);
+        self.reading.send_if_modified(|reading| {
+            (before, after) = (*reading, *reading);
+            // Looked at in here: whoever is answered a moment later finds what is taken down now, and takes it back.
+            if answer.is_none() && self.answered.lock().is_some_and(|at| at >= began) {
+                return false;
+            }
+            after = answer.unwrap_or(Reading::Away);
+            *reading = after;
+            true
+        });
+        if (before == Reading::Away) != (after == Reading::Away) {
+            report(after);
+        }
     }
 
     pub(super) fn is_away(&self) -> bool {
@@ -112,16 +141,12 @@ impl History {
 pub async fn watch(history: Arc<History>, shutdown: CancellationToken) {
     let projected = history.projected.clone();
     loop {
+        let began = Instant::now();
         let reading = tokio::select! {
             () = shutdown.cancelled() => return,
             reading = read(&history) => reading,
         };
-        if let Some(reading) = reading {
-            let before = projected.reading.send_replace(reading);
-            if (before == Reading::Away) != (reading == Reading::Away) {
-                report(reading);
-            }
-        }
+        projected.heard(began, reading);
         let pause = match reading {
             None | Some(Reading::Away) => limits::PROJECTED_RETRY,
             Some(Reading::At(_) | Reading::Unasked) => limits::PROJECTED_INTERVAL,
@@ -144,9 +169,9 @@ async fn asked_within(asked: &Notify, pause: Duration, shutdown: &CancellationTo
     }
 }
 
-/// Asks once; `None` where that told nothing.
+/// Asks once; `None` where there was no answer.
 async fn read(history: &History) -> Option<Reading> {
-    let (reader, projected, began) = (&history.reader, history.projected.clone(), Instant::now());
+    let (reader, projected) = (&history.reader, &history.projected);
     match tokio::time::timeout(reader.waits.history_read(), projected.read(&reader.db())).await {
         Ok(Ok(offset)) => {
             metrics::gauge!(metric::PROJECTED_OFFSET).set(offset as f64);
@@ -162,9 +187,9 @@ async fn read(history: &History) -> Option<Reading> {
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "MySQL is away");
-            projected.unanswered(began)
+            None
         }
-        Err(_) => projected.unanswered(began),
+        Err(_) => None,
     }
 }
 
@@ -184,11 +209,25 @@ mod tests {
     #[test]
     fn a_question_without_an_answer_says_nothing_where_another_was_answered_since() {
         let projected = Projected::new("order".to_owned());
+        projected.heard(Instant::now(), Some(Reading::At(7)));
         let began = Instant::now();
-        assert_eq!(projected.unanswered(began), Some(Reading::Away));
         projected.answered();
-        assert_eq!(projected.unanswered(began), None, "the server came back meanwhile");
-        let next = Instant::now() + Duration::from_millis(1);
-        assert_eq!(projected.unanswered(next), Some(Reading::Away), "an answer of before counts no more");
+        projected.heard(began, None);
+        assert_eq!(projected.known(), Some(7), "the server came back meanwhile");
+        projected.heard(Instant::now() + Duration::from_millis(1), None);
+        assert!(projected.is_away(), "an answer of before counts no more");
+    }
+
+    #[test]
+    fn whoever_is_answered_a_moment_after_it_was_given_up_takes_that_back() {
+        let projected = Projected::new("order".to_owned());
+        let readings = projected.readings();
+        projected.heard(Instant::now(), None);
+        assert!(projected.is_away() && readings.has_changed().unwrap_or_default());
+        let mut next = projected.readings();
+        next.mark_unchanged();
+        projected.answered();
+        assert!(!projected.is_away());
+        assert!(!next.has_changed().unwrap_or(true), "that is no reading");
     }
 }

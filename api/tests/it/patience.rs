@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(10);
-/// How often it is looked whether the machine stands still; a shorter standstill is none.
+/// How often it is looked whether the machine stalls; a shorter stall is none.
 const STEP: Duration = Duration::from_millis(5);
 
 /// Asks until there is an answer; fails the test, saying what was waited for and what was seen last, where there was none
@@ -37,8 +37,8 @@ pub(crate) async fn until<T, E: Display>(
 }
 
 /// Counts for how long the machine gave this process no time at all: nobody's answer is the later for that. A thread of
-/// its own, because a runtime that is held up by our code is no machine that stands still.
-pub(crate) struct Standstills {
+/// its own, because a runtime that is held up by our code is no machine that stalls.
+pub(crate) struct Stalls {
     counted: Arc<Counted>,
 }
 
@@ -49,7 +49,7 @@ struct Counted {
     is_over: AtomicBool,
 }
 
-impl Standstills {
+impl Stalls {
     /// From now on.
     pub(crate) fn watch() -> Self {
         let counted = Arc::new(Counted::default());
@@ -78,14 +78,14 @@ impl Standstills {
         Duration::from_micros(self.counted.stood_us.load(Ordering::Relaxed))
     }
 
-    /// Fails the test where something took longer than that, standstills not counted.
+    /// Fails the test where something took longer than that, stalls not counted.
     pub(crate) async fn assert_within(&self, took: Duration, limit: Duration) {
         let stood = self.so_far().await;
-        assert!(took < limit + stood, "{took:?} of {limit:?}, and the machine stood still for {stood:?}");
+        assert!(took < limit + stood, "{took:?} of {limit:?}, and the machine stalled for {stood:?}");
     }
 }
 
-impl Drop for Standstills {
+impl Drop for Stalls {
     fn drop(&mut self) {
         self.counted.is_over.store(true, Ordering::Relaxed);
     }

@@ -1,7 +1,7 @@
 //! Clients that send half a request, or nothing: cut off, and nobody else notices.
 
 use crate::{
-    patience::Standstills,
+    patience::Stalls,
     raw::Raw,
     run,
     server::{Server, fresh_user, fresh_users, stage},
@@ -110,12 +110,12 @@ fn two_hundred_slow_clients_do_not_disturb_good_ones() {
             slow.push(Raw::with(server.public, half).await);
         }
         let coupon = server.coupon_with(json!({"total": 100})).await;
-        let (standstills, began) = (Standstills::watch(), Instant::now());
+        let (stalls, began) = (Stalls::watch(), Instant::now());
         for user in fresh_users(100) {
             server.issue(coupon, user).expect(201).await;
         }
         server.issue(coupon, fresh_user()).refused(422, "C001").await;
-        standstills.assert_within(began.elapsed(), LONG).await;
+        stalls.assert_within(began.elapsed(), LONG).await;
         drop(slow);
         server.stop().await;
     });

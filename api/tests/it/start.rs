@@ -2,7 +2,7 @@
 
 use crate::{
     log::{self, admin, asking, random_prefix},
-    patience::{Standstills, until},
+    patience::{Stalls, until},
     run,
     server::{Server, secure, stage},
 };
@@ -113,11 +113,11 @@ fn a_topic_with_another_number_of_partitions_is_not_served() {
 #[test]
 fn without_kafka_it_says_so_soon() {
     run(async {
-        let (standstills, began) = (Standstills::watch(), Instant::now());
+        let (stalls, began) = (Stalls::watch(), Instant::now());
         let kafka = "127.0.0.1:1".into();
         let said = refusal(Config { kafka, kafka_wait_ms: 1_000, ..stage().await.config.clone() }).await;
         assert_says(&said, &["Kafka cannot be reached at 127.0.0.1:1", "TIDEMARK_KAFKA"]);
-        standstills.assert_within(began.elapsed(), Duration::from_secs(30)).await;
+        stalls.assert_within(began.elapsed(), Duration::from_secs(30)).await;
     });
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     client::Call,
-    log::{self, PLATFORM_KEY, PLATFORM_KEY_ID},
+    log::{self, HARDLY_MS, PLATFORM_KEY, PLATFORM_KEY_ID},
     patience::until,
     run,
     server::{Server, stage},
@@ -281,7 +281,7 @@ fn nothing_is_accepted_that_the_brokers_did_not_confirm() {
         let start = || private::kafka().expect("a broker");
         let mut kafka = tokio::task::spawn_blocking(start).await.unwrap();
         let config = log::config(&log::random_prefix(), ModeSetting::Stage);
-        let config = Config { kafka: kafka.bootstrap(), extra_wait_ms: 0, ..config };
+        let config = Config { kafka: kafka.bootstrap(), extra_wait_ms: HARDLY_MS, ..config };
         log::found_without_tables(&config).await;
         let server = Server::start(config.clone()).await;
         let (before, during) = (fresh_id(), fresh_id());

@@ -84,14 +84,16 @@ fn tables_that_are_behind_say_so() {
         let behind = world.logs(user, "").await;
         assert_eq!((behind.header(LAG), amounts(&behind)), (Some("2"), vec![1]));
 
+        let path = format!("/api/users/{user}/balance/logs");
+        world.copied(&path, &format!("balance-logs:{user}:*")).await;
+
         // Without MySQL the last page that was read is shown, and says how old it is; others are not there.
         world.mysql.kill().unwrap();
         let other_page = format!("/api/users/{user}/balance/logs?size=7");
         until("MySQL is known to be away", async || world.refuses_history(&other_page).await).await;
-        let copy = world.logs(user, "").await;
+        let copy = until("the copy is shown", async || world.server.get(&path).seen(200).await).await;
         assert_eq!((copy.header(LAG), amounts(&copy)), (Some("2"), vec![1]));
         world.flush().await;
-        let path = format!("/api/users/{user}/balance/logs");
         world.server.get(&path).refused(503, "HISTORY_UNAVAILABLE").await;
         world.charge(user, 4).await;
 

@@ -38,19 +38,20 @@ fn copies_outlive_mysql_and_new_orders_stand_beside_them() {
         world.let_go(older).await;
         world.let_go(others).await;
         assert_eq!(world.orders_of(user, "").await, [older]);
+        tokio::join!(world.orders_copied(user), world.order_copied(older), world.order_copied(others));
 
         world.mysql.kill().unwrap();
         let newer = world.paid_order(user, option).await;
         let open = world.server.order(user, option, 1).await;
-        assert_eq!(world.orders_of(user, "").await, [open, newer, older]);
-        assert_eq!(world.orders_of(user, "?status=PAID").await, [newer, older]);
-        assert_eq!(world.orders_of(user, "?status=PENDING").await, [open]);
-        assert_eq!(world.name_in(older).await.as_deref(), Ok(MARK));
+        assert_eq!(world.copy_of_orders(user, "").await, [open, newer, older]);
+        assert_eq!(world.copy_of_orders(user, "?status=PAID").await, [newer, older]);
+        assert_eq!(world.copy_of_orders(user, "?status=PENDING").await, [open]);
+        assert_eq!(world.copy_of_name(older).await, MARK);
         assert_eq!(world.name_in(newer).await.as_deref(), Ok("Runner"));
         // Nobody read the other's list before, so there is no copy; but there is one of the order.
         let list = format!("/api/users/{another}/orders");
         until("MySQL is known to be away", async || world.refuses_history(&list).await).await;
-        assert_eq!(world.name_in(others).await.as_deref(), Ok(MARK));
+        assert_eq!(world.copy_of_name(others).await, MARK);
         // Whoever has no order yet needs nobody's help to hear that.
         assert_eq!(world.orders_of(fresh_user(), "").await, [0; 0]);
 
@@ -75,7 +76,8 @@ fn a_copy_that_lacks_an_order_is_never_shown() {
         let (user, option) = (fresh_user(), world.option().await);
         let first = world.paid_order(user, option).await;
         world.let_go(first).await;
-        assert_eq!(world.orders_of(user, "").await, [first], "and now there is a copy");
+        assert_eq!(world.orders_of(user, "").await, [first]);
+        world.orders_copied(user).await;
         let second = world.paid_order(user, option).await;
         assert_eq!(world.orders_of(user, "").await, [second, first], "one is in the copy, one in memory");
         world.let_go(second).await;
@@ -96,7 +98,8 @@ fn a_copy_of_an_open_order_is_never_shown_once_it_is_paid() {
         let (user, option) = (fresh_user(), world.option().await);
         let order = world.server.order(user, option, 1).await;
         until("it is in MySQL, open", async || world.has("SELECT status FROM orders", "0")).await;
-        assert_eq!(world.orders_of(user, "?status=PENDING").await, [order], "and now there is a copy");
+        assert_eq!(world.orders_of(user, "?status=PENDING").await, [order]);
+        world.orders_copied(user).await;
         world.server.pay(order, &json!({"userId": user})).expect(201).await;
         world.let_go(order).await;
         world.mysql.kill().unwrap();

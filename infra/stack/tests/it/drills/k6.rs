@@ -1,6 +1,6 @@
 //! The production scenario by k6, in the background; what it counted is judged by whoever ran it.
 
-use super::reins::Reins;
+use super::load_gate::LoadGate;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use stack::cache::Cache;
@@ -17,7 +17,7 @@ const AT_MOST: &str = "900s";
 /// A k6 that runs; it ends with the test.
 pub struct K6 {
     child: Child,
-    reins: Reins,
+    gate: LoadGate,
     log: PathBuf,
 }
 
@@ -28,7 +28,7 @@ impl K6 {
         let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let log = std::env::temp_dir().join(format!("tidemark-k6-{unique}.log"));
         let out = std::fs::File::create(&log).unwrap();
-        let reins = Reins::take();
+        let gate = LoadGate::open();
         let child = Command::new(install::k6(&Cache::open().unwrap()).unwrap())
             .args(["run", "--no-usage-report", "--no-color", "--quiet"])
             .arg(workspace::root().unwrap().join(SCRIPT))
@@ -39,13 +39,13 @@ impl K6 {
             .envs([("SCENARIO", "load"), ("ORDER_EVERY", "4"), ("VUS", "400"), ("P95_MS", "5000")])
             .env("RATE", per_second.to_string())
             .env("DURATION", AT_MOST)
-            .env("REINS_URL", reins.url())
+            .env("LOAD_GATE_URL", gate.url())
             .stdin(Stdio::null())
             .stderr(out.try_clone().unwrap())
             .stdout(out)
             .spawn()
             .unwrap();
-        Self { child, reins, log }
+        Self { child, gate, log }
     }
 
     /// Whether the load goes on.
@@ -55,7 +55,7 @@ impl K6 {
 
     /// Ends it when every iteration that has begun is through; returns its summary (shape: `k6/README.md`).
     pub fn end(mut self) -> Value {
-        self.reins.stop();
+        self.gate.stop();
         // Nothing is under way that this could cut off.
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.child.wait().unwrap();

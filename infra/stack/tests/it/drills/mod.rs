@@ -10,12 +10,12 @@ mod cutover;
 mod frozen_worker;
 mod k6;
 mod killed_while_paused;
+mod load_gate;
 mod mysql_restarted;
 mod operator;
 mod pause_under_load;
 mod ramp;
 mod read_only_expiry;
-mod reins;
 mod release;
 mod scene;
 

@@ -1,4 +1,4 @@
-//! The reins of a load that another program makes: each of its iterations asks whether to begin, and says when it is over.
+//! The gate of a load that another program makes: each of its iterations asks whether to begin, and says when it is over.
 //! So a load can be ended at any moment, and no request is cut off that nobody would judge then.
 
 use crate::faults::{SOON, once, wait_seeing};
@@ -22,14 +22,14 @@ struct State {
 }
 
 /// See the module. It listens until dropped.
-pub struct Reins {
+pub struct LoadGate {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Reins {
-    pub fn take() -> Self {
+impl LoadGate {
+    pub fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, state) = (listener.local_addr().unwrap(), Arc::<Mutex<State>>::default());
         let of_thread = state.clone();
@@ -58,7 +58,7 @@ impl Reins {
     }
 }
 
-impl Drop for Reins {
+impl Drop for LoadGate {
     fn drop(&mut self) {
         if let Ok(mut state) = self.state.lock() {
             state.is_dropped = true;
@@ -98,12 +98,12 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
 
 #[test]
 fn a_load_is_stopped_when_all_who_began_are_through_and_nobody_begins_after_that() {
-    let reins = Reins::take();
-    let ask = |path: &str| stack::http::get(&format!("{}{path}", reins.url())).unwrap().body;
+    let gate = LoadGate::open();
+    let ask = |path: &str| stack::http::get(&format!("{}{path}", gate.url())).unwrap().body;
     assert_eq!([ask("/begin"), ask("/begin"), ask("/end")], ["go", "go", "well"]);
     std::thread::scope(|scope| {
-        let stopped = scope.spawn(|| reins.stop());
-        wait_seeing("nobody may begin", SOON, || once(reins.state.lock().unwrap().is_over, |over| *over));
+        let stopped = scope.spawn(|| gate.stop());
+        wait_seeing("nobody may begin", SOON, || once(gate.state.lock().unwrap().is_over, |over| *over));
         assert_eq!(ask("/begin"), "stop");
         assert!(!stopped.is_finished(), "one is under way");
         assert_eq!(ask("/end"), "well");
