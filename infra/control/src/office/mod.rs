@@ -141,10 +141,11 @@ impl Office {
         let end = self.end_of(topics::CONTROL).await?;
         let mut states = self.view.states();
         let known = states.wait_for(|state| state.as_ref().is_some_and(|state| state.next() >= end));
-        match tokio::time::timeout(limits::KNOWN_HERE, known).await {
-            Ok(Ok(_)) => self.wanted(),
-            _ => Err(Refusal::behind()),
-        }
+        let known = tokio::time::timeout(limits::KNOWN_HERE, known).await;
+        // Cloned at once: it is lent under a lock, and whoever takes the same lock again meanwhile waits for ever behind a
+        // writer that waits too.
+        let known = known.ok().and_then(Result::ok).and_then(|state| state.clone());
+        known.ok_or_else(Refusal::behind)
     }
 
     /// Behind everything in one of the operators' topics that was confirmed before this was asked.
