@@ -41,7 +41,7 @@ pub const MAX_PAGE_SIZE: usize = 100;
 pub const DEFAULT_PAGE_SIZE: usize = 20;
 /// Best sellers in one answer.
 pub const MAX_TOP_PRODUCTS: usize = 100;
-/// One question to Redis, a new connection included.
+/// One question to Redis, a new connection included, unless `TIDEMARK_REDIS_TIMEOUT_MS` says otherwise.
 pub const REDIS_ANSWER: Duration = Duration::from_millis(150);
 /// Questions in a row without an answer, after which Redis is left alone for a while.
 pub const REDIS_FAILURES: u32 = 3;

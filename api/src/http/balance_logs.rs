@@ -39,7 +39,7 @@ pub async fn list(
     caller.act_for(&app, user).await?;
     let filter = filter(&query)?;
     let page = number(&query, "page", 1, 1..=limits::MAX_LOG_PAGE)? as u64;
-    let size = number(&query, "size", limits::DEFAULT_PAGE_SIZE, 1..=2 * limits::MAX_PAGE_SIZE)? as u64;
+    let size = number(&query, "size", limits::DEFAULT_PAGE_SIZE, 1..=limits::MAX_PAGE_SIZE)? as u64;
     let log = &app.ingress.shop;
     app.ingress.read_index(log, 0).await?;
     let end = log.only().next_offset();

@@ -9,7 +9,7 @@ mod carts;
 
 pub use carts::{CartItem, Put};
 
-use crate::{limits, metric};
+use crate::{config::Config, limits, metric};
 use arc_swap::ArcSwap;
 use breaker::{Admission, Breaker};
 use redis::{
@@ -17,7 +17,10 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use schemas::LogId;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Why Redis gave no answer; what it means is up to the one who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +45,8 @@ pub struct Store {
 struct Redis {
     client: Client,
     manager: ArcSwap<ConnectionManager>,
+    /// Longest wait for an answer, a new connection included.
+    timeout: Duration,
     breaker: Breaker,
 }
 
@@ -50,19 +55,20 @@ impl Store {
     ///
     /// # Errors
     /// An address that is none.
-    pub fn new(url: &str, log_id: LogId) -> Result<Self, RedisError> {
-        let redis = match url {
+    pub fn new(config: &Config, log_id: LogId) -> Result<Self, RedisError> {
+        let timeout = Duration::from_millis(config.redis_timeout_ms);
+        let redis = match config.redis_url.as_str() {
             "" => None,
             url => {
                 let client = Client::open(url)?;
-                let manager = ArcSwap::from_pointee(connection(&client)?);
-                Some(Arc::new(Redis { client, manager, breaker: Breaker::default() }))
+                let manager = ArcSwap::from_pointee(connection(&client, timeout)?);
+                Some(Arc::new(Redis { client, manager, timeout, breaker: Breaker::default() }))
             }
         };
         Ok(Self { redis, prefix: format!("tidemark:{}:", hex::encode(log_id.0)).into() })
     }
 
-    /// Asks one thing, within [`limits::REDIS_ANSWER`].
+    /// Asks one thing, within its limit.
     async fn ask<T: FromRedisValue>(&self, job: &'static str, command: &Cmd) -> Result<T, StoreError> {
         let Some(redis) = &self.redis else { return Err(StoreError::Away) };
         let admission = redis.breaker.admit();
@@ -70,7 +76,7 @@ impl Store {
             return Err(StoreError::Away);
         }
         let began = Instant::now();
-        let asked = tokio::time::timeout(limits::REDIS_ANSWER, redis.ask(command)).await;
+        let asked = tokio::time::timeout(redis.timeout, redis.ask(command)).await;
         metrics::histogram!(metric::REDIS_SECONDS, "job" => job).record(began.elapsed().as_secs_f64());
         match asked {
             Ok(Ok(value)) => {
@@ -113,19 +119,19 @@ impl Redis {
         self.breaker.failed(reason);
         // A connection on which nothing comes back does not end by itself; the next probe gets a fresh one.
         if admission == Admission::Probe
-            && let Ok(manager) = connection(&self.client)
+            && let Ok(manager) = connection(&self.client, self.timeout)
         {
             self.manager.store(Arc::new(manager));
         }
     }
 }
 
-fn connection(client: &Client) -> Result<ConnectionManager, RedisError> {
+fn connection(client: &Client, timeout: Duration) -> Result<ConnectionManager, RedisError> {
     let config = ConnectionManagerConfig::new()
         // Whoever asks next tries again; nobody waits for a series of attempts.
         .set_number_of_retries(0)
-        .set_connection_timeout(Some(limits::REDIS_ANSWER))
-        .set_response_timeout(Some(limits::REDIS_ANSWER))
+        .set_connection_timeout(Some(timeout))
+        .set_response_timeout(Some(timeout))
         .set_concurrency_limit(limits::REDIS_IN_FLIGHT);
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }

@@ -3,14 +3,9 @@
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 use std::{fmt, net::SocketAddr, sync::LazyLock, time::Duration};
-use tokio::time::{Instant, sleep};
 
 /// Above every limit of the server, so that its own answer comes first.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The code of a refusal for want of Redis.
-const CARTS_AWAY: &str = "CART_UNAVAILABLE";
-/// Before it is asked again.
-const PAUSE: Duration = Duration::from_millis(20);
 
 static CLIENT: LazyLock<Client> =
     LazyLock::new(|| Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client"));
@@ -81,31 +76,16 @@ impl Call {
         if answer.status == status { Ok(answer) } else { Err(format!("{answer:?}")) }
     }
 
-    /// Sends it, and again where Redis took longer than a request waits for it (150 ms), which a busy machine does. Where it
-    /// must answer the first time, [`Call::seen`] says so.
-    async fn insist(self) -> Answer {
-        let began = Instant::now();
-        loop {
-            let asked = began.elapsed();
-            let request = self.request.try_clone().expect("a body in memory");
-            let answer = Self { what: self.what.clone(), request }.send().await;
-            if asked >= PATIENCE || answer.unlike_refusal(503, CARTS_AWAY).is_some() {
-                return answer;
-            }
-            sleep(PAUSE).await;
-        }
-    }
-
     /// Sends it and fails the test unless it is answered with that status.
     pub(crate) async fn expect(self, status: u16) -> Answer {
-        let answer = self.insist().await;
+        let answer = self.send().await;
         assert_eq!(answer.status, status, "{answer:?}");
         answer
     }
 
     /// Sends it and fails the test unless it is refused with that status and code, in the form of every refusal.
     pub(crate) async fn refused(self, status: u16, code: &str) -> Answer {
-        let answer = if code == CARTS_AWAY { self.send().await } else { self.insist().await };
+        let answer = self.send().await;
         answer.assert_refused(status, code);
         answer
     }

@@ -72,7 +72,8 @@ impl Condition for Behind {
 async fn not_ready() -> http::Shared {
     let config = log::config(&log::random_prefix(), ModeSetting::Stage);
     let log_id = LogId([1; 16]);
-    let store = store::Store::new("", log_id).unwrap();
+    let without = api::config::Config { redis_url: String::new(), ..config.clone() };
+    let store = store::Store::new(&without, log_id).unwrap();
     let recent = Arc::new(recent_orders::RecentOrders::default());
     let shop = api_log::topic_log::TopicLog::shop(&config.topic_prefix, recent.watch());
     let history = history::History::new(

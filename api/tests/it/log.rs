@@ -60,6 +60,7 @@ pub(crate) fn config(prefix: &str, mode: ModeSetting) -> Config {
         admin_token: ADMIN_TOKEN.to_owned(),
         platform_keys: format!("{PLATFORM_KEY_ID}:{}", hex::encode(PLATFORM_KEY)),
         extra_wait_ms: EXTRA_WAIT_MS,
+        redis_timeout_ms: u64::from(EXTRA_WAIT_MS),
         ..Config::default()
     }
 }
