@@ -20,7 +20,7 @@ use rdkafka::{
 };
 use schemas::{
     FactTopic, KeyCheck, LogId, Record, Topic, Uuid,
-    codec::Codec,
+    codec::{Codec, FactCodec},
     partition,
     records::{Mode, RulesActivated},
 };
@@ -33,6 +33,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use tokio::sync::OnceCell;
 
 /// Appends are confirmed by the brokers; there is never much under way.
 const LIMITS: ProducerLimits =
@@ -62,6 +63,7 @@ pub(crate) struct World {
     admin: OnceLock<AdminClient<DefaultClientContext>>,
     producer: FutureProducer,
     codec: OnceLock<Codec>,
+    pub(crate) fact_codec: OnceCell<Arc<FactCodec>>,
     dead_letters_expected: AtomicU64,
 }
 
@@ -181,6 +183,7 @@ impl World {
             admin: OnceLock::new(),
             producer: kafka::producer(&config.kafka, &config.instance, 0, LIMITS).create()?,
             codec: OnceLock::new(),
+            fact_codec: OnceCell::new(),
             dead_letters_expected: AtomicU64::new(0),
             config,
         })
