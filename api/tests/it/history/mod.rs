@@ -148,17 +148,6 @@ impl World {
         ids(&self.server.get(&format!("/api/users/{user}/orders{query}")).expect(200).await.json())
     }
 
-    /// The same without MySQL: a copy for which Redis takes too long is none, so it is asked for again.
-    async fn copy_of_orders(&self, user: u64, query: &str) -> Vec<u64> {
-        let path = format!("/api/users/{user}/orders{query}");
-        ids(&until("the copy is shown", async || self.server.get(&path).seen(200).await).await.json())
-    }
-
-    /// As [`World::name_in`], likewise.
-    async fn copy_of_name(&self, order: u64) -> String {
-        until("the copy is shown", async || self.name_in(order).await).await
-    }
-
     async fn flush(&self) {
         redis::cmd("FLUSHALL").exec_async(&mut self.copies().await).await.unwrap();
     }
