@@ -320,7 +320,7 @@ impl Memory {
         ingress: &Ingress,
         (recent, wanted): (Arc<RecentOrders>, &control::State),
     ) -> anyhow::Result<Self> {
-        let store = Store::new(&config, foundation.log_id).context("TIDEMARK_REDIS_URL")?;
+        let store = Store::new(config, foundation.log_id).context("TIDEMARK_REDIS_URL")?;
         let history = History::new(config, wanted, store.clone(), ingress.shop.clone(), recent.clone()).await;
         let history = Arc::new(history.context("TIDEMARK_DATABASE_URL")?);
         let (appender, deadline) = (ingress.appender.clone(), ingress.waits.answer());
