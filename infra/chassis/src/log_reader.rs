@@ -2,7 +2,7 @@
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
@@ -109,7 +109,7 @@ impl LogReader {
     /// # Errors
     /// After `budget`: a leader that did not answer, or answered that it cannot know yet.
     pub fn end_offsets(&self, wanted: &[(String, i32)], budget: Duration) -> Result<Vec<u64>, KafkaError> {
-        self.insist(&topics(wanted), budget, || self.ask_ends(wanted))
+        self.insist(&topics(wanted), budget, || self.ask_offsets(wanted, Offset::End))
     }
 
     /// Asks until it is answered or the time is over.
@@ -143,25 +143,10 @@ impl LogReader {
         }
     }
 
-    fn ask_ends(&self, wanted: &[(String, i32)]) -> Result<Vec<u64>, KafkaError> {
+    fn ask_offsets(&self, wanted: &[(String, i32)], which: Offset) -> Result<Vec<u64>, KafkaError> {
         // Nothing is assigned, so nothing but errors can come; unread they would pile up while brokers are away.
         while self.consumer.poll(Duration::ZERO).is_some() {}
-        let mut list = TopicPartitionList::with_capacity(wanted.len());
-        for (topic, partition) in wanted {
-            list.add_partition_offset(topic, *partition, Offset::End)?;
-        }
-        let ends = self.consumer.offsets_for_times(list, CALL_TIMEOUT)?;
-        wanted
-            .iter()
-            .map(|(topic, partition)| {
-                let element = ends.find_partition(topic, *partition);
-                match element.map(|element| (element.error(), element.offset())) {
-                    Some((Ok(()), Offset::Offset(end))) => Ok(end.unsigned_abs()),
-                    Some((Err(error), _)) => Err(error),
-                    _ => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::OffsetNotAvailable)),
-                }
-            })
-            .collect()
+        offsets(&self.consumer, wanted, which, CALL_TIMEOUT)
     }
 
     /// First and end offset of one partition.
@@ -169,9 +154,7 @@ impl LogReader {
     /// # Errors
     /// Brokers that do not answer.
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<(u64, u64), KafkaError> {
-        let ask = || self.consumer.fetch_watermarks(topic, partition, PATIENCE);
-        let (low, high) = self.insist(&[topic], self.patience, ask)?;
-        Ok((low.unsigned_abs(), high.unsigned_abs()))
+        self.insist(&[topic], self.patience, || bounds(&self.consumer, topic, partition, PATIENCE))
     }
 
     /// Calls `each` for every record from `from` up to `end` (exclusive), in order, until it says stop.
@@ -335,6 +318,50 @@ impl LogReader {
         })?;
         found.ok_or_else(|| LogReadError::NoRecord { topic: topic.to_owned(), partition, offset })
     }
+}
+
+/// First and end offset of one partition, asked of its leader once.
+///
+/// librdkafka's own question for both takes an answer that is missing for the other one: while a leader comes back, a whole
+/// log looked as if all of it had been deleted ("198 to 198").
+///
+/// # Errors
+/// A leader that did not answer, or answered that it cannot know yet.
+pub fn bounds<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    timeout: Duration,
+) -> Result<(u64, u64), KafkaError> {
+    let wanted = [(topic.to_owned(), partition)];
+    let low = offsets(consumer, &wanted, Offset::Beginning, timeout)?;
+    let end = offsets(consumer, &wanted, Offset::End, timeout)?;
+    Ok((low[0], end[0]))
+}
+
+/// First or end offsets of all the partitions named, in one call; each was answered by its leader.
+fn offsets<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    wanted: &[(String, i32)],
+    which: Offset,
+    timeout: Duration,
+) -> Result<Vec<u64>, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(wanted.len());
+    for (topic, partition) in wanted {
+        list.add_partition_offset(topic, *partition, which)?;
+    }
+    let found = consumer.offsets_for_times(list, timeout)?;
+    wanted
+        .iter()
+        .map(|(topic, partition)| {
+            let element = found.find_partition(topic, *partition);
+            match element.map(|element| (element.error(), element.offset())) {
+                Some((Ok(()), Offset::Offset(offset))) => Ok(offset.unsigned_abs()),
+                Some((Err(error), _)) => Err(error),
+                _ => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::OffsetNotAvailable)),
+            }
+        })
+        .collect()
 }
 
 /// Whether the log does not hold the offset that was asked for.

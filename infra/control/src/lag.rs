@@ -1,7 +1,7 @@
 //! How far the database is behind the log, in records and in time. Blocking.
 
 use crate::{limits, topics};
-use chassis::kafka::ReadsToTheEnd;
+use chassis::{kafka::ReadsToTheEnd, log_reader::bounds};
 use rdkafka::{
     ClientConfig, Message, Offset, Timestamp, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -61,8 +61,8 @@ impl Ends {
     /// # Errors
     /// Brokers that do not answer.
     pub fn of(&self, topic: &str) -> KafkaResult<u64> {
-        let (_, end) = self.consumer.fetch_watermarks(&topics::name(&self.prefix, topic), 0, limits::CALL)?;
-        Ok(end.unsigned_abs())
+        let (_, end) = bounds(&self.consumer, &topics::name(&self.prefix, topic), 0, limits::CALL)?;
+        Ok(end)
     }
 }
 

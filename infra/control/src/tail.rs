@@ -8,7 +8,7 @@ use crate::{
     limits,
     topics::{self, ACKS, AUDIT, CONTROL},
 };
-use chassis::kafka::ReadsToTheEnd;
+use chassis::{kafka::ReadsToTheEnd, log_reader::bounds};
 use parking_lot::RwLock;
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
@@ -256,8 +256,8 @@ impl Reading {
 
     /// Whether everything was read that stands there now.
     fn is_whole(&self, consumer: &BaseConsumer<ReadsToTheEnd>, topic: &str) -> bool {
-        match consumer.fetch_watermarks(topic, 0, limits::CALL) {
-            Ok((low, high)) => low == high || position(consumer, topic) >= high.unsigned_abs(),
+        match bounds(consumer, topic, 0, limits::CALL) {
+            Ok((low, high)) => low == high || position(consumer, topic) >= high,
             Err(error) => {
                 self.note(Some(error.to_string()));
                 false

@@ -3,10 +3,11 @@
 use super::{audit_of, in_busy_world, none_of, unnamed};
 use crate::{
     facts::Standing,
-    patience::{PATIENCE, making, until},
+    patience::{PATIENCE, making, until, until_right},
     world::World,
 };
 use chassis::kafka::{self, ProducerLimits};
+use consumers::log;
 use rdkafka::{
     admin::{NewTopic, TopicReplication},
     producer::{FutureProducer, FutureRecord},
@@ -198,20 +199,34 @@ const DISPATCHES: [Corruption; 18] = [
     (|facts| facts.lose(6, DispatchRequested), "external-platform-5: MySQL waits for offset"),
 ];
 
+/// Waits until the broker says of a topic that it has so many partitions; 0 is none.
+async fn until_there(world: &World, name: &str, partitions: i32) -> anyhow::Result<()> {
+    let look = async || {
+        let (config, name) = (world.config.clone(), name.to_owned());
+        let ask = move || anyhow::Ok(log::patient_reader(&config)?.partitions(&name)?);
+        let found = tokio::task::spawn_blocking(ask).await??;
+        Ok(if found == partitions as usize { Ok(()) } else { Err(found) })
+    };
+    until_right(&format!("{name} has {partitions} partitions"), look).await
+}
+
 /// Makes a topic anew, with these facts in it.
 async fn tell(world: &World, topic: FactTopic, facts: &[Standing]) -> anyhow::Result<()> {
     let (admin, name) = (world.admin()?, topic.name(&world.config.topic_prefix));
     for gone in admin.delete_topics(&[&name], &making()).await? {
         gone.map_err(|(name, code)| anyhow::anyhow!("{name}: {code}"))?;
     }
+    // Whoever writes to a name that the broker still knows from before writes into what is about to go.
+    until_there(world, &name, 0).await?;
     // It does not stamp: these are not the times at which the facts were first told.
     let anew = NewTopic::new(&name, topic.partitions(), TopicReplication::Fixed(1));
     let anew = anew.set("message.timestamp.type", "CreateTime");
-    until(&format!("{name} is gone and there again"), async || {
+    until(&format!("{name} can be made again"), async || {
         let made = admin.create_topics([&anew], &making()).await?;
         Ok(made.into_iter().all(|made| made.is_ok()).then_some(()))
     })
     .await?;
+    until_there(world, &name, topic.partitions()).await?;
     let producer: FutureProducer =
         kafka::producer(&world.config.kafka, &world.config.instance, 0, LIMITS).create()?;
     let codec = world.fact_codec().await?;

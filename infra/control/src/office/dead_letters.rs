@@ -9,7 +9,7 @@ use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
 };
-use chassis::kafka::ReadsToTheEnd;
+use chassis::{kafka::ReadsToTheEnd, log_reader::bounds};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -117,14 +117,14 @@ impl Office {
         let mut settings = self.settings.clone();
         settings.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
         let consumer: BaseConsumer<ReadsToTheEnd> = settings.create_with_context(ReadsToTheEnd)?;
-        let (low, high) = consumer.fetch_watermarks(&name, 0, limits::CALL)?;
+        let (low, high) = bounds(&consumer, &name, 0, limits::CALL)?;
         let mut letters = Vec::new();
         if low == high {
             return Ok(letters);
         }
-        let from = low.max(high - i64::try_from(newest).unwrap_or(i64::MAX));
+        let from = low.max(high.saturating_sub(newest as u64));
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&name, 0, Offset::Offset(from))?;
+        list.add_partition_offset(&name, 0, Offset::Offset(from.cast_signed()))?;
         consumer.assign(&list)?;
         let began = Instant::now();
         while began.elapsed() < limits::DEAD_LETTERS_READ {

@@ -12,10 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Options that make it small and fast and let the operating system keep the data.
-pub(crate) const FAST: [&str; 5] = [
+pub(crate) const FAST: [&str; 4] = [
     "--performance-schema=OFF",
-    // A file for each table is most of what making one costs, and tests make thousands.
-    "--innodb-file-per-table=OFF",
     "--skip-log-bin",
     "--innodb-flush-method=nosync",
     "--innodb-doublewrite=OFF",
