@@ -320,7 +320,7 @@ impl LogReader {
     }
 }
 
-/// First and end offset of one partition, asked of its leader once.
+/// First and end offset of one partition, asked of its leader, again and again within that time.
 ///
 /// librdkafka's own question for both takes an answer that is missing for the other one: while a leader comes back, a whole
 /// log looked as if all of it had been deleted ("198 to 198").
@@ -334,9 +334,20 @@ pub fn bounds<C: ConsumerContext>(
     timeout: Duration,
 ) -> Result<(u64, u64), KafkaError> {
     let wanted = [(topic.to_owned(), partition)];
-    let low = offsets(consumer, &wanted, Offset::Beginning, timeout)?;
-    let end = offsets(consumer, &wanted, Offset::End, timeout)?;
-    Ok((low[0], end[0]))
+    let deadline = Instant::now() + timeout;
+    let ask = |which| loop {
+        match offsets(consumer, &wanted, which, timeout) {
+            Ok(found) => break Ok(found[0]),
+            Err(error) if Instant::now() >= deadline => break Err(error),
+            // A leader that has started again has another epoch than the client knows until it looks anew.
+            Err(_) => {
+                let _ = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT);
+                std::thread::sleep(RETRY_PAUSE);
+            }
+        }
+    };
+    let low = ask(Offset::Beginning)?;
+    Ok((low, ask(Offset::End)?))
 }
 
 /// First or end offsets of all the partitions named, in one call; each was answered by its leader.
