@@ -11,7 +11,9 @@ pub use lease::{Lease, lease};
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::net::{Ipv4Addr, TcpListener};
+use socket2::{Domain, Socket, Type};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// First port of the range that the kernel gives to outgoing connections.
 pub const EPHEMERAL: u16 = 32768;
@@ -146,7 +148,15 @@ impl Plan {
 
 /// Whether a listener on 127.0.0.1 would get that port.
 pub fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    bind(port).is_ok()
+}
+
+/// Binds and does not listen. A process that another thread is starting holds copies of all our sockets until it has become
+/// its program, and the copy of one that listened would make the port look busy to the next who asks.
+fn bind(port: u16) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
 }
 
 /// Refuses a busy port, naming who holds it.
@@ -170,6 +180,9 @@ pub fn require_free(port: u16, for_what: &str) -> Result<()> {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::net::TcpListener;
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn three_brokers_share_no_port_and_a_shift_moves_all() {
@@ -186,6 +199,25 @@ mod tests {
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
         assert!(Plan::shifted(1, 20_000).is_err());
         assert!(Plan::shifted(1, u16::MAX).is_err());
+    }
+
+    #[test]
+    fn asking_for_a_port_does_not_make_it_busy_while_processes_are_started() {
+        let lease = lease().unwrap();
+        let done = AtomicBool::new(false);
+        let busy = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert!(Command::new("true").status().unwrap().success());
+                }
+            });
+            let busy = (0..5_000).filter(|_| !is_free(lease.port())).count();
+            done.store(true, Ordering::Relaxed);
+            busy
+        });
+        assert_eq!(busy, 0);
+        let _listener = TcpListener::bind(("127.0.0.1", lease.port())).unwrap();
+        assert!(!is_free(lease.port()));
     }
 
     #[test]
