@@ -20,6 +20,14 @@ pub const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// Before a partition that could not be opened is tried again.
 pub const REOPEN_PAUSE: Duration = Duration::from_millis(500);
+/// That pause doubles up to here while the database refuses for a reason that may pass.
+pub const MAX_REOPEN_PAUSE: Duration = Duration::from_secs(2);
+/// Before a partition that stopped is tried again: what stopped it may have been mended.
+pub const STOPPED_RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// Changes of ownership that wait for the loop; each poll brings one at most, and the loop looks for them first.
+pub const WAITING_REBALANCES: usize = 64;
+/// Between two attempts at a seek that the client refuses.
+pub const SEEK_PAUSE: Duration = Duration::from_millis(5);
 /// Whether a database takes writes must be known within this.
 pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest pause between two transactions of a partition that comes back slowly.

@@ -18,6 +18,10 @@ pub const NEXT_OFFSET: &str = "tidemark_projection_next_offset";
 pub const DATABASE_HOLD: &str = "tidemark_database_hold";
 /// Partitions stopped by something that must not be skipped, by group.
 pub const STOPPED_PARTITIONS: &str = "tidemark_stopped_partitions";
+/// Partitions that wait because MySQL refuses them for a reason that may pass, by group.
+pub const HELD_PARTITIONS: &str = "tidemark_held_partitions";
+/// Offsets of request logs at which nothing is delivered (markers of somebody's transactions), by group.
+pub const HOLES: &str = "tidemark_log_holes_total";
 /// Facts that the outbox relay has published, by topic.
 pub const RELAY_PUBLISHED: &str = "tidemark_relay_published_total";
 /// Rows that wait in the outbox.
@@ -52,5 +56,7 @@ pub fn describe() {
         "1 while the external platform is not called as it does not answer"
     );
     describe_gauge!(DISPATCH_ROWS, "Dispatches that are pending or given up");
+    describe_gauge!(HELD_PARTITIONS, "Partitions that MySQL refuses for a reason that may pass");
+    describe_counter!(HOLES, "Offsets of request logs at which nothing is delivered");
     describe_gauge!(STOPPED_PARTITIONS, "Partitions stopped by something that must not be skipped");
 }

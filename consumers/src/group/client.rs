@@ -1,6 +1,6 @@
 //! The Kafka client of a group. Its callbacks assign, pause and hand an input over; they never wait for anything.
 
-use super::Input;
+use super::{Work, work::Source};
 use crate::{config::Config, limits};
 use chassis::kafka;
 use rdkafka::{
@@ -10,7 +10,7 @@ use rdkafka::{
     error::KafkaResult,
     types::RDKafkaRespErr,
 };
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{Sender, error::TrySendError};
 
 /// A change of ownership.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +23,20 @@ pub enum Rebalance {
 
 /// See the module.
 pub struct Context {
-    inputs: UnboundedSender<Input>,
+    rebalances: Sender<Rebalance>,
 }
 
 impl ClientContext for Context {}
 
 impl Context {
     fn tell(&self, rebalance: Rebalance) {
-        // The loop is gone only when the group ends.
-        let _ = self.inputs.send(Input::Rebalance(rebalance));
+        match self.rebalances.try_send(rebalance) {
+            // The loop is gone only when the group ends.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(rebalance)) => {
+                tracing::error!(?rebalance, "the loop does not take changes of ownership; this is a bug");
+            }
+        }
     }
 }
 
@@ -82,14 +87,20 @@ fn assign(
 ///
 /// # Errors
 /// Settings that librdkafka refuses.
-pub fn connect(
+pub fn connect<W: Work>(
     config: &Config,
-    group: &str,
     topic: &str,
-    inputs: UnboundedSender<Input>,
+    rebalances: Sender<Rebalance>,
 ) -> KafkaResult<StreamConsumer<Context>> {
     // The coordinator lists members by client id, so it names the instance.
+    let group = W::GROUP;
     let instance = format!("{}-{group}", config.instance);
+    // An open transaction of a stranger would hold a request log back, and what it aborts stands in the log for everybody
+    // who answered from it. Facts are written in transactions.
+    let isolation = match W::SOURCE {
+        Source::Log(_) => "read_uncommitted",
+        Source::Facts(_) => "read_committed",
+    };
     let mut settings = kafka::client(&config.kafka, &instance);
     settings
         .set("group.id", format!("{}{group}", config.topic_prefix))
@@ -99,7 +110,7 @@ pub fn connect(
         .set("heartbeat.interval.ms", config.heartbeat_interval().as_millis().to_string())
         .set("max.poll.interval.ms", limits::MAX_POLL_INTERVAL.as_millis().to_string())
         .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", isolation)
         // Where to begin stands in MySQL. Kafka's own offsets would be for lag tools only, and they are dear: when the
         // brokers stood still for longer than the session, the automatic commit goes out with the instance's name
         // and no member id, and the coordinator fences the instance for it (seen in 4 of 15 frozen brokers).
@@ -109,7 +120,7 @@ pub fn connect(
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "16384");
-    let consumer = StreamConsumer::from_config_and_context(&settings, Context { inputs })?;
+    let consumer = StreamConsumer::from_config_and_context(&settings, Context { rebalances })?;
     consumer.subscribe(&[topic])?;
     Ok(consumer)
 }

@@ -1,13 +1,22 @@
 //! A look, now and then, whether MySQL still says of resting partitions what their workers believe: a database that was
 //! emptied or set back is filled again without waiting for the next record.
 
-use super::{Input, ownership::Group, work::Work};
+use super::{
+    Group,
+    lifecycle::{Database, Event},
+    tasks::Done,
+    work::Work,
+};
 use crate::limits;
 use migrations::entity::projection_offset;
 use std::collections::BTreeMap;
 
-/// Resting partitions: generation, and what MySQL is believed to say.
-type Believed = BTreeMap<i32, (u64, Place)>;
+/// What a resting partition believes that MySQL says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Believed {
+    generation: u64,
+    place: Place,
+}
 
 /// What a partition's row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +28,7 @@ pub struct Place {
 /// What a look found.
 #[derive(Debug)]
 pub struct Looked {
-    believed: Believed,
+    believed: BTreeMap<i32, Believed>,
     /// `None` where MySQL did not answer: the next transaction will say so.
     found: Option<BTreeMap<i32, Place>>,
 }
@@ -28,13 +37,14 @@ impl<W: Work> Group<W> {
     /// Asks MySQL in the background; one question at a time.
     pub(super) fn look(&mut self) {
         let believed = self.believed();
-        if self.looking || self.held || believed.is_empty() {
+        if self.looking || self.lifecycle.database() == Database::Away || believed.is_empty() {
             return;
         }
         let Ok(db) = self.pool.get() else { return };
         self.looking = true;
-        let (topic, tell) = (self.topic.clone(), self.tell.clone());
-        tokio::spawn(async move {
+        let topic = self.topic.clone();
+        let unanswered = Looked { believed: believed.clone(), found: None };
+        self.tasks.spawn(move |_| Done::Looked(unanswered), async move {
             let asked = projection_offset::of_group(&db, W::GROUP);
             let found = match tokio::time::timeout(limits::DATABASE_TIMEOUT, asked).await {
                 Ok(Ok(rows)) => Some(rows),
@@ -46,7 +56,7 @@ impl<W: Work> Group<W> {
                     .map(|row| (row.partition_id, Place { next_offset: row.next_offset, epoch: row.epoch }))
                     .collect()
             });
-            let _ = tell.send(Input::Looked(Looked { believed, found }));
+            Done::Looked(Looked { believed, found })
         });
     }
 
@@ -57,25 +67,24 @@ impl<W: Work> Group<W> {
         let still = self.believed();
         for (partition, then) in believed {
             let at_rest = still.get(&partition) == Some(&then);
-            if at_rest && found.get(&partition) != Some(&then.1) {
+            if at_rest && found.get(&partition) != Some(&then.place) {
                 tracing::warn!(
                     group = W::GROUP,
                     partition,
                     "MySQL was changed by somebody else; opening again"
                 );
-                self.pause(&[partition]);
-                self.open(partition);
+                self.on(partition, Event::Changed { generation: then.generation });
             }
         }
     }
 
-    fn believed(&self) -> Believed {
+    fn believed(&self) -> BTreeMap<i32, Believed> {
         let open = self.open.borrow();
-        let resting = self.owned.iter().filter(|(_, owned)| owned.is_resting());
-        let believed = resting.filter_map(|(partition, owned)| {
-            let open = open.get(partition)?;
+        let resting = self.lifecycle.partitions().filter(|(_, state)| state.is_idle());
+        let believed = resting.filter_map(|(partition, state)| {
+            let open = open.get(&partition)?;
             let place = Place { next_offset: open.next_offset, epoch: open.epoch };
-            Some((*partition, (owned.generation, place)))
+            Some((partition, Believed { generation: state.generation, place }))
         });
         believed.collect()
     }
