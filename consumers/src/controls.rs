@@ -21,7 +21,6 @@ use control::{
 };
 use parking_lot::Mutex;
 use schemas::groups;
-use sea_orm::DbErr;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -171,15 +170,8 @@ fn healthy(pool: Option<WriterPool>) -> Healthy {
         let url = pool.as_ref().and_then(|pool| pool.url().ok());
         Box::pin(async move {
             let Some(url) = url else { return false };
-            let asked = tokio::time::timeout(limits::HEALTH_TIMEOUT, takes_writes(&url)).await;
+            let asked = tokio::time::timeout(limits::HEALTH_TIMEOUT, pool::takes_writes(&url)).await;
             matches!(asked, Ok(Ok(true)))
         })
     })
-}
-
-async fn takes_writes(url: &str) -> Result<bool, DbErr> {
-    let db = pool::connect_once(url).await?;
-    let takes = migrations::takes_writes(&db).await;
-    db.close().await?;
-    takes
 }

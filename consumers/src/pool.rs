@@ -107,19 +107,16 @@ impl WriterPool {
         aim.map_or_else(|| Address::of_setting(&self.config.database_url), Ok)
     }
 
-    /// Aims at another server: what is open is let go of, what comes is opened there. Returns whether it is another one.
-    pub fn aim(&self, address: Option<&Address>) -> bool {
-        let mut slot = self.slot.write();
-        if slot.wanted.aim.as_ref() == address {
-            return false;
+    /// Aims at another server: what is open is let go of, what comes is opened there. Returns nothing where it is the same
+    /// one, and else what closes the sessions on the former one.
+    #[must_use]
+    pub fn aim(&self, address: Option<&Address>) -> Option<impl Future<Output = ()> + Send + use<>> {
+        if self.slot.read().wanted.aim.as_ref() == address {
+            return None;
         }
-        slot.wanted.aim = address.cloned();
+        self.slot.write().wanted.aim = address.cloned();
         // Whatever still uses it belongs to a server that does not count any more.
-        if let Some(old) = slot.let_go() {
-            let pool = self.clone();
-            tokio::spawn(async move { pool.close(old).await });
-        }
-        true
+        Some(self.release())
     }
 
     /// The pool as it is now.
@@ -176,31 +173,41 @@ impl WriterPool {
     /// # Errors
     /// An address that is none; the old pool stays.
     pub async fn tune(&self, tuning: &Tuning) -> Result<(), DbErr> {
-        let wanted = {
+        {
             let mut slot = self.slot.write();
             if slot.wanted.tuning == *tuning {
                 return Ok(());
             }
             slot.wanted.tuning = tuning.clone();
-            if slot.pool.is_none() {
-                return Ok(()); // It begins with them when it comes back.
-            }
-            slot.wanted.clone()
+        }
+        if let Some(closing) = self.renew().await? {
+            closing.await;
+        }
+        Ok(())
+    }
+
+    /// Other sessions: a new pool is swapped in; what is returned closes the old one when nobody uses it any more. A session
+    /// that was made before a failover may still lead to the server that was demoted.
+    ///
+    /// # Errors
+    /// An address that is none; the old pool stays.
+    pub async fn renew(&self) -> Result<Option<impl Future<Output = ()> + Send + use<>>, DbErr> {
+        let wanted = match &*self.slot.read() {
+            Slot { pool: None, .. } => return Ok(None), // It begins anew when it comes back.
+            Slot { wanted, .. } => wanted.clone(),
         };
         let opened = self.connect(&wanted).await?;
         let old = {
             let mut slot = self.slot.write();
             if slot.wanted != wanted || slot.pool.is_none() {
-                return Ok(()); // Let go of, or wanted otherwise meanwhile.
+                return Ok(None); // Let go of, or wanted otherwise meanwhile.
             }
             let old = slot.let_go();
             slot.pool = Some(opened);
             old
         };
-        if let Some(old) = old {
-            self.close(old).await;
-        }
-        Ok(())
+        let pool = self.clone();
+        Ok(old.map(|old| async move { pool.close(old).await }))
     }
 
     /// Connections that are open, and of these the idle ones.
@@ -234,6 +241,17 @@ pub async fn connect_once(url: &str) -> Result<DatabaseConnection, DbErr> {
         .connect_timeout(limits::CHECK_CONNECT)
         .sqlx_logging(false);
     Database::connect(options).await
+}
+
+/// Whether a server takes writes, asked by a connection of its own.
+///
+/// # Errors
+/// A server that does not let us in, or does not answer.
+pub async fn takes_writes(url: &str) -> Result<bool, DbErr> {
+    let db = connect_once(url).await?;
+    let takes = migrations::takes_writes(&db).await;
+    db.close().await?;
+    takes
 }
 
 /// One look, or one statement, of whoever works beside a group: a server that hangs is one that is away.

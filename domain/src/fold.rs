@@ -68,6 +68,8 @@ pub enum Undecided<K> {
     Missing(Vec<K>),
     /// Rules newer than this binary: the partition stops here.
     UnknownRules(i32),
+    /// Loaded rows that this log cannot have made, in words: the partition stops here. Only in a partial state.
+    Contradiction(String),
 }
 
 /// What `evolve` applies.
@@ -134,6 +136,12 @@ pub trait State: Debug {
     fn decide(&self, context: Context<'_>, record: &Record)
     -> Result<Verdict<Self::Outcome>, Vec<Self::Key>>;
 
+    /// Why the rows cannot take an outcome, in words: then they are not what this log has made. Never with the full state.
+    fn contradiction(&self, outcome: &Self::Outcome) -> Option<String> {
+        let _ = outcome;
+        None
+    }
+
     /// Applies an outcome.
     fn evolve(&mut self, header: &mut Header, now_ms: i64, outcome: &Self::Outcome);
 
@@ -189,7 +197,7 @@ impl<S: State> Fold<S> {
     /// Judges what stands at `at`.
     ///
     /// # Errors
-    /// Rows that are not loaded, or rules that this binary does not know.
+    /// Rows that are not loaded, rows that contradict the log, or rules that this binary does not know.
     pub fn decide(
         &self,
         at: LogPosition,
@@ -251,7 +259,13 @@ impl<S: State> Fold<S> {
                     Some(rules) => {
                         let context =
                             Context { partition: self.partition, header: &self.header, now_ms, rules };
-                        self.state.decide(context, record).map_err(Undecided::Missing)?
+                        let verdict = self.state.decide(context, record).map_err(Undecided::Missing)?;
+                        if let Verdict::Decided(outcome) = &verdict
+                            && let Some(reason) = self.state.contradiction(outcome)
+                        {
+                            return Err(Undecided::Contradiction(reason));
+                        }
+                        verdict
                     }
                     None => Verdict::NoRules,
                 },

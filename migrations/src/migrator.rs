@@ -122,7 +122,7 @@ async fn lock(session: &DatabaseTransaction, wait_s: u32) -> Result<(), Migratio
         "SELECT DATABASE() IS NOT NULL AS named, GET_LOCK(COALESCE({LOCK_NAME}, 'tidemark.migrate.'), {wait_s}) AS got"
     );
     let row = session.query_one_raw(Statement::from_string(DbBackend::MySql, sql)).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("GET_LOCK".to_owned()))?;
+    let row = row.ok_or_else(|| DbErr::Custom("no row came of GET_LOCK".to_owned()))?;
     if row.try_get::<i64>("", "named")? == 0 {
         return Err(MigrationError::NoSchema);
     }

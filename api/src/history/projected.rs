@@ -3,10 +3,7 @@
 use super::{History, HistoryError};
 use crate::{limits, metric};
 use chassis::shutdown::CancellationToken;
-use migrations::{
-    Failure,
-    entity::projection_offset::{self, Key},
-};
+use migrations::entity::projection_offset::{self, Key};
 use parking_lot::Mutex;
 use sea_orm::{ConnectionTrait, DbErr};
 use std::{sync::Arc, time::Duration};
@@ -177,16 +174,12 @@ async fn read(history: &History) -> Option<Reading> {
             metrics::gauge!(metric::PROJECTED_OFFSET).set(offset as f64);
             Some(Reading::At(offset))
         }
-        Ok(Err(error)) if matches!(Failure::of(&error), Failure::Bug | Failure::Constraint) => {
-            if projected.is_away() {
-                tracing::debug!(%error, "MySQL's tables cannot be read");
-            } else {
-                tracing::error!(%error, "MySQL's tables cannot be read; run `consumers init`");
-            }
-            Some(Reading::Away)
-        }
         Ok(Err(error)) => {
-            tracing::debug!(%error, "MySQL is away");
+            if projected.is_away() {
+                tracing::debug!(%error, "MySQL does not serve");
+            } else {
+                tracing::warn!(%error, "MySQL does not serve; it is asked again");
+            }
             None
         }
         Err(_) => None,

@@ -9,7 +9,6 @@ use control::{
     office::PoolReport,
     records::{PoolSettings, Target, Tuning},
 };
-use migrations::Failure;
 use parking_lot::RwLock;
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, RuntimeErr,
@@ -162,12 +161,8 @@ impl Reader {
                 self.projected.answered();
                 return Ok(found);
             }
-            Ok(Err(error)) if matches!(Failure::of(&error), Failure::Bug | Failure::Constraint) => {
-                tracing::error!(%error, what, "MySQL's rows cannot be read");
-                failed(what, "unreadable");
-            }
             Ok(Err(error)) => {
-                tracing::debug!(%error, what, "MySQL is away");
+                tracing::debug!(%error, what, "MySQL does not serve");
                 failed(what, "away");
             }
             Err(_) => failed(what, "slow"),

@@ -168,6 +168,11 @@ impl<S: State> Cell<S> {
                 let reason = format!("a full state misses {keys:?} at offset {}: a bug", at.offset);
                 return Err(inner.stop(reason.into()));
             }
+            Err(Undecided::Contradiction(found)) => {
+                let reason =
+                    format!("a full state contradicts itself at offset {}: {found}: a bug", at.offset);
+                return Err(inner.stop(reason.into()));
+            }
         };
         inner.fold.evolve(&decision);
         inner.folded_at = Instant::now();

@@ -93,5 +93,5 @@ async fn all<C: ConnectionTrait>(db: &C, ask: &str) -> Result<Vec<QueryResult>, 
 
 async fn one<C: ConnectionTrait>(db: &C, ask: &str) -> Result<QueryResult, DbErr> {
     let row = db.query_one_raw(Statement::from_string(DbBackend::MySql, ask)).await?;
-    row.ok_or_else(|| DbErr::RecordNotFound(ask.to_owned()))
+    row.ok_or_else(|| DbErr::Custom(format!("no row came of {ask}")))
 }

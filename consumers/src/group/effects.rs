@@ -11,9 +11,10 @@ use super::{
 use crate::{
     config::Config,
     limits, metric,
-    pool::{WriterPool, in_time},
+    pool::{WriterPool, in_time, takes_writes},
 };
 use chassis::shutdown::CancellationToken;
+use futures_util::{FutureExt, future::BoxFuture};
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaResult};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -249,6 +250,11 @@ impl<W: Work> Group<W> {
         });
     }
 
+    /// Closes sessions that nobody is given any more; nobody waits for that.
+    pub(super) fn close_behind(&mut self, closing: BoxFuture<'static, ()>) {
+        self.tasks.spawn(|_| Done::Pool, closing.map(|()| Done::Pool));
+    }
+
     pub(super) fn after(&mut self, pause: Duration, then: impl Fn() -> Done<W> + Clone + Send + 'static) {
         let or_else = then.clone();
         self.tasks.spawn(move |_| or_else(), async move {
@@ -257,7 +263,8 @@ impl<W: Work> Group<W> {
         });
     }
 
-    /// Finds out whether the database takes writes; one question at a time, and while it does not, again and again.
+    /// Finds out whether the database takes writes; one question at a time, and while it does not, again and again. By
+    /// sessions of its own, which whoever goes on uses then: the old ones may lead to a server that was demoted.
     pub(super) fn probe(&mut self) {
         if std::mem::replace(&mut self.probing, true) {
             return;
@@ -267,14 +274,24 @@ impl<W: Work> Group<W> {
             Database::Away => limits::PROBE_INTERVAL,
         };
         let pool = self.pool.clone();
-        self.tasks.spawn(|_| Done::Probed(Database::Away), async move {
+        let is_first = self.lifecycle.database() == Database::Usable;
+        self.tasks.spawn(|_| Done::Probed { found: Database::Away, closing: None }, async move {
             tokio::time::sleep(pause).await;
-            Done::Probed(if is_writable(&pool).await { Database::Usable } else { Database::Away })
+            let found = probe(&pool).await;
+            let renewed = if is_first || found == Database::Usable { pool.renew().await } else { Ok(None) };
+            let closing = renewed.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the writer pool keeps its sessions");
+                None
+            });
+            Done::Probed { found, closing: closing.map(FutureExt::boxed) }
         });
     }
 
-    pub(super) fn probed(&mut self, found: Database) {
+    pub(super) fn probed(&mut self, found: Database, closing: Option<BoxFuture<'static, ()>>) {
         self.probing = false;
+        if let Some(closing) = closing {
+            self.close_behind(closing);
+        }
         let known = self.lifecycle.database();
         match (known, found) {
             (_, Database::Away) => {
@@ -341,9 +358,16 @@ async fn slow_down(worked: Duration, percent: u32, rest: &CancellationToken) {
     }
 }
 
-/// Whether the server answers and takes writes.
-async fn is_writable(pool: &WriterPool) -> bool {
+/// Whether the server answers and takes writes, asked by a session of its own: it connects to whatever the address leads to
+/// now.
+async fn probe(pool: &WriterPool) -> Database {
     // What was let go of is opened when somebody resumes; nobody asks meanwhile.
-    let Ok(db) = pool.get() else { return true };
-    in_time(migrations::takes_writes(&db)).await.unwrap_or(false)
+    if pool.get().is_err() {
+        return Database::Usable;
+    }
+    let asked = async { takes_writes(&pool.url()?).await };
+    match in_time(asked).await {
+        Ok(true) => Database::Usable,
+        Ok(false) | Err(_) => Database::Away,
+    }
 }

@@ -87,6 +87,10 @@ where
                             return Err(Finished::Fatal(reason));
                         }
                     }
+                    Err(Undecided::Contradiction(reason)) => {
+                        let reason = format!("MySQL contradicts the log at offset {}: {reason}", at.offset);
+                        return Ok(Some(Stop::because(reason)));
+                    }
                     Err(Undecided::UnknownRules(version)) => {
                         let reason = format!("rules version {version} is newer than this binary");
                         return Ok(Some(Stop::unjudgeable(raw.offset, &reason)));

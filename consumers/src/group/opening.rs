@@ -92,7 +92,7 @@ async fn claim_in<W: Work>(
 fn failed(error: &DbErr) -> NotOpened {
     match Failure::of(error) {
         Failure::Retry | Failure::Outage => NotOpened::Outage(error.to_string()),
-        Failure::Constraint | Failure::Bug => NotOpened::Stop(error.to_string()),
+        Failure::Contradiction => NotOpened::Stop(error.to_string()),
     }
 }
 

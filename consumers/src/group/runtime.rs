@@ -316,7 +316,7 @@ impl<W: Work> Group<W> {
             Done::Seek(job) => self.start(job),
             Done::Retry(job) => self.on(job.partition, Event::Retry { generation: job.generation }),
             Done::Looked(looked) => self.looked(looked),
-            Done::Probed(found) => self.probed(found),
+            Done::Probed { found, closing } => self.probed(found, closing),
             // Only so that the waiting is looked at again, and what is reported.
             Done::Ripe | Done::Pool => {}
         }

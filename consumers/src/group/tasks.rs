@@ -7,7 +7,7 @@ use super::{
     work::Work,
     worker::{Finished, Worker},
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use std::{any::Any, panic::AssertUnwindSafe};
 use tokio::task::JoinSet;
 
@@ -34,8 +34,8 @@ pub enum Done<W: Work> {
     Ripe,
     /// MySQL said where the partitions stand.
     Looked(Looked),
-    /// The database was probed.
-    Probed(Database),
+    /// The database was probed; what closes the sessions of before.
+    Probed { found: Database, closing: Option<BoxFuture<'static, ()>> },
     /// The pool was changed, which nobody waits for.
     Pool,
 }
@@ -95,12 +95,12 @@ mod tests {
         let job = Job { partition: 3, generation: 7 };
         let ended = move |words| Done::Ended { job, finished: Finished::Fatal(words), worker: None };
         tasks.spawn(ended, async { panic!("subtract with {}", "overflow") });
-        tasks.spawn(|_| Done::Probed(Database::Away), async { panic!("a probe") });
+        tasks.spawn(|_| Done::Probed { found: Database::Away, closing: None }, async { panic!("a probe") });
         let mut heard = Vec::new();
         while let Some(done) = tasks.next().await {
             heard.push(match done {
                 Done::Ended { job, finished, .. } => format!("{job:?} {finished:?}"),
-                Done::Probed(found) => format!("{found:?}"),
+                Done::Probed { found, .. } => format!("{found:?}"),
                 _ => "another".to_owned(),
             });
         }

@@ -13,6 +13,7 @@ use control::{
     office::now_ms,
     records::{Target, Tuning},
 };
+use futures_util::FutureExt;
 use std::{collections::BTreeMap, time::Duration};
 
 impl<W: Work> Group<W> {
@@ -41,16 +42,15 @@ impl<W: Work> Group<W> {
             .is_some_and(|(wanted, offset)| wanted.is_skipped(W::SOURCE.base_name(), partition, offset))
     }
 
-    /// Whether another MySQL counts than before.
-    pub(super) fn is_moved(&self) -> bool {
+    /// Aims at the MySQL that counts; returns whether it is another one than before.
+    pub(super) fn is_moved(&mut self) -> bool {
         let Some(wanted) = &self.wanted else { return false };
         let address = wanted.database().map(|(_, database)| database.address.clone());
-        let is_moved = self.pool.aim(address.as_ref());
-        if is_moved {
-            let address = address.map_or_else(String::new, |address| address.to_string());
-            tracing::info!(group = W::GROUP, address, "another MySQL counts");
-        }
-        is_moved
+        let Some(closing) = self.pool.aim(address.as_ref()) else { return false };
+        self.close_behind(closing.boxed());
+        let address = address.map_or_else(String::new, |address| address.to_string());
+        tracing::info!(group = W::GROUP, address, "another MySQL counts");
+        true
     }
 
     /// Closes the pool where all partitions of the group are released and nothing of ours is under way.

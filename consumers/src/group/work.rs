@@ -165,6 +165,6 @@ impl Desk {
 pub fn unloaded(error: &DbErr) -> Finished {
     match Failure::of(error) {
         Failure::Retry | Failure::Outage => Finished::Outage(error.to_string()),
-        Failure::Constraint | Failure::Bug => Finished::Fatal(error.to_string()),
+        Failure::Contradiction => Finished::Fatal(error.to_string()),
     }
 }

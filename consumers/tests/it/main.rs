@@ -38,4 +38,5 @@ mod settings;
 mod sharing;
 mod stopping;
 mod topics;
+mod unforeseen;
 mod unknown_commits;

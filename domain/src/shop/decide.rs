@@ -11,7 +11,7 @@ use crate::{
     slot::Slot,
 };
 use schemas::{OptionId, Record, Topic};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl State for Shop {
     const TOPIC: Topic = Topic::Order;
@@ -34,6 +34,30 @@ impl State for Shop {
         Ok(result.map_or(Verdict::Impossible, |result| {
             Verdict::Decided(ShopOutcome { expired: sweep.expired, next_due_ms: sweep.next_due_ms, result })
         }))
+    }
+
+    fn contradiction(&self, outcome: &ShopOutcome) -> Option<String> {
+        let paid = match &outcome.result {
+            ShopResult::Paid(payment) => payment.order.lines.as_slice(),
+            _ => &[],
+        };
+        let mut released: BTreeMap<OptionId, u64> = BTreeMap::new();
+        for line in outcome.expired.iter().flat_map(|order| &order.lines).chain(paid) {
+            *released.entry(line.option_id).or_default() += line.quantity;
+        }
+        released.into_iter().find_map(|(id, quantity)| {
+            let option = self.option(id).loaded()?;
+            // What is reserved is in stock.
+            let held = option.reserved.min(option.stock);
+            (held < quantity).then(|| {
+                format!(
+                    "option {} has {} pieces reserved and {} in stock, and orders that reserved {quantity} end",
+                    id.get(),
+                    option.reserved,
+                    option.stock
+                )
+            })
+        })
     }
 
     fn evolve(&mut self, header: &mut Header, now_ms: i64, outcome: &ShopOutcome) {

@@ -72,7 +72,8 @@ impl Shop {
         let returned = sweep.returned(option_id);
         let stock = option.stock.checked_add_signed(delta).filter(|stock| *stock <= MAX_AMOUNT);
         let listed = option.listed.checked_add_signed(delta).filter(|listed| *listed <= MAX_AMOUNT);
-        let reserved = option.reserved - returned;
+        // Where rows say that less is reserved than falls due, `contradiction` says so.
+        let reserved = option.reserved.saturating_sub(returned);
         Ok(Some(match (stock, listed) {
             (Some(stock), Some(_)) if stock >= reserved => {
                 ShopResult::StockAdjusted(StockLevel { option_id, delta, stock, reserved })

@@ -158,6 +158,7 @@ pub(crate) fn project_into<S: Rows>(
                         assert_ne!(again, Err(Undecided::Missing(keys)), "a projection would stop here");
                     }
                     Err(Undecided::UnknownRules(version)) => panic!("rules {version}"),
+                    Err(Undecided::Contradiction(reason)) => panic!("{reason}"),
                 }
             };
             fold.evolve(&decision);

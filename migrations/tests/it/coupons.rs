@@ -64,7 +64,7 @@ async fn more_than_there_are_is_refused_and_nothing_is_cut_silently() {
         coupons::upsert_many(&db, std::slice::from_ref(&longest)).await.unwrap();
         let too_long = coupons::Model { name: longest.name + "x", ..coupon(3) };
         let error = coupons::upsert_many(&db, &[too_long]).await.unwrap_err();
-        assert_eq!((mysql_error_code(&error), Failure::of(&error)), (Some(1406), Failure::Bug));
+        assert_eq!((mysql_error_code(&error), Failure::of(&error)), (Some(1406), Failure::Contradiction));
     })
     .await;
 }

@@ -116,7 +116,7 @@ async fn the_longest_texts_fit_and_longer_ones_are_not_cut() {
             products::Model { id: 2, description: long(&longest.description), ..longest.clone() },
         ] {
             let error = products::insert_many(&db, &[too_long]).await.unwrap_err();
-            assert_eq!((mysql_error_code(&error), Failure::of(&error)), (Some(1406), Failure::Bug));
+            assert_eq!((mysql_error_code(&error), Failure::of(&error)), (Some(1406), Failure::Contradiction));
         }
         let label = letter.repeat(product_options::LABEL_MAX_CHARS);
         let labels = product_options::Model { color: label.clone(), size: label, ..option(1) };

@@ -43,7 +43,7 @@ async fn a_row_is_created_once_and_all_of_it_comes_back() {
         assert_eq!(rows[1].progress(), progress(9));
         let too_long = Progress { active_rules: vec![0; ACTIVE_RULES_MAX_BYTES + 1], ..Progress::default() };
         let error = create_if_absent(&db, &key(2), &too_long).await.unwrap_err();
-        assert_eq!((mysql_error_code(&error), Failure::of(&error)), (Some(1406), Failure::Bug));
+        assert_eq!((mysql_error_code(&error), Failure::of(&error)), (Some(1406), Failure::Contradiction));
     })
     .await;
 }

@@ -106,5 +106,5 @@ async fn statements(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 pub(crate) fn assert_refused<T: std::fmt::Debug>(result: Result<T, DbErr>, code: u16) {
     let error = result.expect_err("refused");
     assert_eq!(mysql_error_code(&error), Some(code), "{error}");
-    assert_eq!(Failure::of(&error), Failure::Constraint, "{error}");
+    assert_eq!(Failure::of(&error), Failure::Contradiction, "{error}");
 }

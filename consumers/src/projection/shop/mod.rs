@@ -153,7 +153,7 @@ fn options_of(order: &Order) -> impl Iterator<Item = OptionId> {
 }
 
 fn unreadable(order_id: u64) -> DbErr {
-    DbErr::Type(format!("order {order_id} in MySQL is none that this binary can have written"))
+    DbErr::RecordNotFound(format!("order {order_id} in MySQL is none that this binary can have written"))
 }
 
 /// Loads options with their products; those of orders must be there.

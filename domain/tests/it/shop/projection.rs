@@ -5,7 +5,7 @@ use crate::logs::{Entry, START_MS, input, position, rules};
 use domain::{
     Fold, Header, Scope, Slot, Undecided, Verdict,
     rules::ActiveRules,
-    shop::{Due, Order, OrderStatus, Shop, ShopKey, ShopOption, ShopResult},
+    shop::{Due, Order, OrderLine, OrderStatus, Shop, ShopKey, ShopOption, ShopResult},
 };
 use schemas::{OptionId, OrderId, ProductId, Record, UserId};
 use std::sync::Arc;
@@ -157,6 +157,55 @@ fn open_orders_are_asked_for_until_one_is_not_due() {
     let decided = ask(&fold).expect("all is known");
     let Verdict::Decided(outcome) = decided.verdict else { panic!("{decided:?}") };
     assert_eq!(outcome.expired.iter().map(|order| order.order_id.get()).collect::<Vec<_>>(), [1, 2, 4, 9]);
+}
+
+/// Whatever a row says, nothing overflows: less reserved, or less in stock, than an order holds that is paid or falls due.
+#[test]
+fn rows_that_this_log_cannot_have_made_are_told_and_nothing_changes() {
+    let line = |quantity| OrderLine {
+        option_id: option_id(6),
+        product_id: ProductId::new(1).expect("in bounds"),
+        product_name: "n".into(),
+        price: 0,
+        quantity,
+    };
+    for (stock, reserved, held, stops) in [
+        (5, 0, 2, true),
+        (5, 1, 2, true),
+        (1, 2, 2, true),
+        (0, 0, 1, true),
+        (5, 2, 2, false),
+        (5, 5, 2, false),
+    ] {
+        for expires_at_ms in [50, 500] {
+            let order = Order { lines: vec![line(held)], ..open(1, expires_at_ms).as_ref().clone() };
+            let header = Header {
+                clock_ms: 100,
+                earliest_due_ms: Some(expires_at_ms),
+                next_seq: 1,
+                ..Header::default()
+            };
+            let mut fold = Fold::resume(0, Shop::new(Scope::Partial), header, ActiveRules::of(&rules(1)));
+            let shop = fold.state_mut();
+            let (option, product) = row(stock);
+            shop.load_option(option_id(6), Some((ShopOption { reserved, ..option }, product)));
+            shop.load_balance(user(1), Some(9));
+            shop.load_open_after(Due::default(), vec![Arc::new(order)], true);
+            let record = if expires_at_ms == 50 { tick() } else { pay(1, 1) };
+            let entry = Entry { record: Some(record), timestamp_ms: 100 };
+            let decided = fold.decide(position(0, &entry), input(&entry));
+            match decided {
+                Err(Undecided::Contradiction(reason)) => {
+                    assert!(stops && reason.contains("option 6 has"), "{stock} {reserved} {held}: {reason}");
+                }
+                Ok(decision) => {
+                    assert!(!stops, "{stock} {reserved} {held}: {decision:?}");
+                    fold.evolve(&decision);
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 #[test]
