@@ -117,7 +117,7 @@ fn stopped<S: State>(log: &TopicLog<S>) -> Vec<String> {
 fn behind<S: State>(log: &TopicLog<S>, ends: &[u64]) -> u64 {
     // A stopped partition answers for itself; it must not keep the others from serving.
     let open = log.cells().iter().zip(ends).filter(|(cell, _)| cell.stopped().is_none());
-    open.map(|(cell, end)| end.saturating_sub(cell.next_offset())).sum()
+    open.map(|(cell, end)| end.saturating_sub(cell.reached())).sum()
 }
 
 impl App {
@@ -147,7 +147,7 @@ impl App {
         let recent = Arc::new(RecentOrders::default());
         let shop = TopicLog::shop(&config.topic_prefix, recent.watch());
         let codec = Arc::new(ArcSwap::from_pointee(Codec::new(&foundation.schemas)?));
-        let reader = kafka::reader(&config.kafka, &config.instance);
+        let reader = kafka::log_reader(&config.kafka, &config.instance);
         let control = controls::open(&config).await?;
         let skips = || Skips::of(&control.view());
         started.tail(Tail::new(accounts.clone(), &reader, codec.clone(), skips())?)?;
@@ -287,7 +287,7 @@ fn look_at_log(
     partitions: &[(String, i32)],
 ) -> anyhow::Result<(Foundation, Vec<u64>)> {
     let patience = Duration::from_millis(config.kafka_wait_ms);
-    let reader = LogReader::new(kafka::reader(&config.kafka, &config.instance))?.patient(patience);
+    let reader = LogReader::new(kafka::log_reader(&config.kafka, &config.instance))?.patient(patience);
     let foundation = foundation::read(config, secrets, &reader)?;
     let ends = reader.end_offsets(partitions, patience).context("asking where the log ends")?;
     Ok((foundation, ends))

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use chassis::{
     kafka,
-    log_reader::{LogReadError, LogReader},
+    log_reader::{LogReadError, LogReader, PartitionCount},
 };
 use domain::Input;
 use rdkafka::error::KafkaError;
@@ -25,7 +25,12 @@ pub enum LogError {
     #[error(
         "topic {topic} has {found} partitions, not {expected}: run `consumers init` once (0), or check TIDEMARK_TOPIC_PREFIX"
     )]
-    Partitions { topic: String, found: usize, expected: usize },
+    Partitions { topic: String, found: usize, expected: i32 },
+    #[error(
+        "{topic}-{partition} holds records, and this log has {expected} partitions: nothing of ours writes there. Find who \
+         does, keep what is worth it, delete the records up to the end (kafka-delete-records), and start again"
+    )]
+    StrangePartition { topic: String, partition: i32, expected: i32 },
     #[error("{topic}-{partition} has no rules yet: run `consumers init`")]
     NoRules { topic: String, partition: i32 },
     #[error("{topic}-{partition} belongs to another log than the partitions before it")]
@@ -43,7 +48,7 @@ pub enum LogError {
 /// # Errors
 /// Settings that librdkafka refuses.
 pub fn reader(config: &Config) -> Result<LogReader, LogError> {
-    LogReader::new(kafka::reader(&config.kafka, &config.instance))
+    LogReader::new(kafka::log_reader(&config.kafka, &config.instance))
         .map_err(|source| LogError::Kafka { brokers: config.kafka.clone(), source })
 }
 
@@ -74,9 +79,15 @@ pub fn foundation(config: &Config, reader: &LogReader) -> Result<RulesActivated,
     for topic in Topic::ALL {
         let name = topic.name(&config.topic_prefix);
         let kafka = |source| LogError::Kafka { brokers: config.kafka.clone(), source };
-        let (found, expected) = (reader.partitions(&name).map_err(kafka)?, topic.partitions() as usize);
-        if found != expected {
-            return Err(LogError::Partitions { topic: name, found, expected });
+        let expected = topic.partitions();
+        match reader.partition_count(&name, expected).map_err(kafka)? {
+            PartitionCount::Right | PartitionCount::Spare => {}
+            PartitionCount::Fewer(found) => {
+                return Err(LogError::Partitions { topic: name, found, expected });
+            }
+            PartitionCount::Strange { partition } => {
+                return Err(LogError::StrangePartition { topic: name, partition, expected });
+            }
         }
         for partition in 0..topic.partitions() {
             let none = || LogError::NoRules { topic: name.clone(), partition };

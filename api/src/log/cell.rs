@@ -99,6 +99,8 @@ struct Inner<S: State> {
     next_token: u64,
     fresh_at: Option<Instant>,
     folded_at: Instant,
+    /// Everything below was delivered, or never will be: behind the last record may stand markers of transactions.
+    reached: u64,
     stopped: Option<Arc<str>>,
 }
 
@@ -122,6 +124,7 @@ impl<S: State> Cell<S> {
             next_token: 0,
             fresh_at: None,
             folded_at: Instant::now(),
+            reached: 0,
             stopped: None,
         };
         Self { partition, watch: None, inner: Mutex::new(inner) }
@@ -225,13 +228,28 @@ impl<S: State> Cell<S> {
     /// Resolves once everything below `end` is folded; `None` where it is already.
     pub fn caught_up(&self, end: u64) -> Option<oneshot::Receiver<()>> {
         let mut inner = self.inner.lock();
-        if inner.fold.header().next_offset >= end {
+        if inner.reached() >= end {
             return None;
         }
         inner.catching_up.retain(|(_, waiting)| !waiting.is_closed());
         let (tell, told) = oneshot::channel();
         inner.catching_up.push((end, tell));
         Some(told)
+    }
+
+    /// The reader has come to here, where the log ends.
+    pub fn reach(&self, position: u64) {
+        let mut inner = self.inner.lock();
+        // Of a partition that stopped nothing is folded behind the place where it did.
+        if inner.stopped.is_none() && position > inner.reached {
+            inner.reached = position;
+            inner.wake_up_to(position);
+        }
+    }
+
+    /// Up to where everything is folded that is delivered.
+    pub fn reached(&self) -> u64 {
+        self.inner.lock().reached()
     }
 
     /// Records that everything the log held at `since` is folded.
@@ -277,12 +295,19 @@ impl<S: State> Inner<S> {
         Some(waiter)
     }
 
+    fn reached(&self) -> u64 {
+        self.reached.max(self.fold.header().next_offset)
+    }
+
+    fn wake_up_to(&mut self, next: u64) {
+        for (_, waiting) in self.catching_up.extract_if(.., |(end, _)| *end <= next) {
+            let _ = waiting.send(());
+        }
+    }
+
     fn wake(&mut self, decision: &Decision<S::Outcome>) {
         if !self.catching_up.is_empty() {
-            let next = decision.at.offset + 1;
-            for (_, waiting) in self.catching_up.extract_if(.., |(end, _)| *end <= next) {
-                let _ = waiting.send(());
-            }
+            self.wake_up_to(decision.at.offset + 1);
         }
         let Some(envelope) = decision.envelope else { return };
         let Some(waiters) = self.waiters.remove(&envelope) else { return };

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Secrets};
 use chassis::{
-    log_reader::{LogReadError, LogReader},
+    log_reader::{LogReadError, LogReader, PartitionCount},
     registry::{Registry, RegistryError},
 };
 use rdkafka::error::KafkaError;
@@ -23,7 +23,12 @@ pub enum FoundationError {
     #[error(
         "topic {topic} has {found} partitions, not {expected}: run `consumers init` once (0), or check TIDEMARK_TOPIC_PREFIX"
     )]
-    Partitions { topic: String, found: usize, expected: usize },
+    Partitions { topic: String, found: usize, expected: i32 },
+    #[error(
+        "{topic}-{partition} holds records, and this log has {expected} partitions: nothing of ours writes there. Find who \
+         does, keep what is worth it, delete the records up to the end (kafka-delete-records), and start again"
+    )]
+    StrangePartition { topic: String, partition: i32, expected: i32 },
     #[error("{topic}-{partition} has no rules yet: run `consumers init`")]
     NoRules { topic: String, partition: i32 },
     #[error("{topic}-{partition} belongs to another log than the partitions before it")]
@@ -67,11 +72,16 @@ pub fn read(config: &Config, secrets: &Secrets, reader: &LogReader) -> Result<Fo
     let mut first: Option<RulesActivated> = None;
     for topic in Topic::ALL {
         let name = topic.name(&config.topic_prefix);
-        let expected = topic.partitions() as usize;
+        let expected = topic.partitions();
         let kafka = |source| FoundationError::Kafka { brokers: config.kafka.clone(), source };
-        let found = reader.partitions(&name).map_err(kafka)?;
-        if found != expected {
-            return Err(FoundationError::Partitions { topic: name, found, expected });
+        match reader.partition_count(&name, expected).map_err(kafka)? {
+            PartitionCount::Right | PartitionCount::Spare => {}
+            PartitionCount::Fewer(found) => {
+                return Err(FoundationError::Partitions { topic: name, found, expected });
+            }
+            PartitionCount::Strange { partition } => {
+                return Err(FoundationError::StrangePartition { topic: name, partition, expected });
+            }
         }
         for partition in 0..topic.partitions() {
             let rules = founding_rules(reader, &name, partition)?;

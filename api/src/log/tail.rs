@@ -4,7 +4,8 @@ use super::{cell::Cell, topic_log::TopicLog};
 use crate::metric;
 use arc_swap::ArcSwap;
 use chassis::{
-    log_reader::{LogReadError, LogReader, is_wrong_offset},
+    kafka::ReadsToTheEnd,
+    log_reader::{LogReadError, LogReader, is_wrong_offset, position},
     shutdown::CancellationToken,
 };
 use control::skips::Skips;
@@ -68,7 +69,7 @@ pub enum Fatal {
 
 /// Follows one topic.
 pub struct Tail<S: State> {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<ReadsToTheEnd>,
     follower: Follower<S>,
 }
 
@@ -96,7 +97,10 @@ impl<S: State> Tail<S> {
         current: Arc<ArcSwap<Codec>>,
         skips: Skips,
     ) -> Result<Self, KafkaError> {
-        let consumer: BaseConsumer = config.create()?;
+        let mut following = config.clone();
+        // That the end is reached says that nothing but markers of transactions stands behind the last record.
+        following.set("enable.partition.eof", "true");
+        let consumer: BaseConsumer<ReadsToTheEnd> = following.create_with_context(ReadsToTheEnd)?;
         let mut list = TopicPartitionList::new();
         for cell in log.cells() {
             list.add_partition_offset(log.name(), cell.partition(), Offset::Offset(0))?;
@@ -133,8 +137,15 @@ impl<S: State> Tail<S> {
             if follower.skips.refresh() {
                 follower.go_on(&consumer);
             }
+            if let Some(Err(KafkaError::PartitionEOF(partition))) = polled {
+                follower.reach(&consumer, partition);
+                continue;
+            }
             if follower.suspicious && !matches!(polled, Some(Err(_))) {
                 follower.verify(shutdown)?;
+                // What was said of an end meanwhile was not believed.
+                (0..follower.log.cells().len() as i32)
+                    .for_each(|partition| follower.reach(&consumer, partition));
                 // What that took is no sign of having stood still: else a slow machine would verify before every record.
                 last_poll = Instant::now();
             }
@@ -155,6 +166,19 @@ impl<S: State> Tail<S> {
 }
 
 impl<S: State> Follower<S> {
+    /// The reader has come to the end of a partition. A client that has just come back may say so of another log: nothing
+    /// counts before it was compared.
+    fn reach(&self, consumer: &BaseConsumer<ReadsToTheEnd>, partition: i32) {
+        let Some(cell) = self.log.cells().get(partition as usize).filter(|_| !self.suspicious) else {
+            return;
+        };
+        match position(consumer, self.log.name(), partition) {
+            Ok(Some(at)) => cell.reach(at),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, partition, "the reader does not say where it is"),
+        }
+    }
+
     fn fold(&mut self, message: &BorrowedMessage<'_>) {
         let partition = message.partition();
         let at = partition as usize;
@@ -200,7 +224,7 @@ impl<S: State> Follower<S> {
     }
 
     /// Partitions that stopped at a record which an operator decided to pass over begin there anew.
-    fn go_on(&self, consumer: &BaseConsumer) {
+    fn go_on(&self, consumer: &BaseConsumer<ReadsToTheEnd>) {
         for cell in self.log.cells() {
             let next = cell.next_offset();
             let skipped = self.skips.has(S::TOPIC.base_name(), cell.partition(), next);

@@ -11,6 +11,7 @@ mod carts;
 mod client;
 mod condition;
 mod history;
+mod holes;
 mod issue;
 mod keys;
 mod lists;

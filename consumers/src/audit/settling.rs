@@ -7,7 +7,7 @@ use chassis::{kafka, log_reader::RawRecord};
 use migrations::entity::{outbox, projection_offset};
 use schemas::{FactTopic, Topic};
 use sea_orm::DatabaseConnection;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
 /// One question to the brokers.
 const ENDS_BUDGET: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ pub async fn behind(config: &Config, db: &DatabaseConnection) -> anyhow::Result<
     };
     for ((topic, partition), end) in &ends {
         let next = applied(topic, *partition);
-        if next < *end {
+        if next < *end && holds_records(config, topic, *partition, next..*end).await? {
             return Ok(Some(format!(
                 "MySQL waits for offset {next} of {topic}-{partition}, which ends at {end}"
             )));
@@ -45,6 +45,25 @@ pub async fn behind(config: &Config, db: &DatabaseConnection) -> anyhow::Result<
     let unseen: Vec<(i32, u64)> = (0..FactTopic::ExternalPlatform.partitions()).map(from).collect();
     let look = config.clone();
     tokio::task::spawn_blocking(move || untaken(&look, &topic, &unseen)).await?
+}
+
+/// Whether anything but markers of transactions stands there.
+async fn holds_records(
+    config: &Config,
+    topic: &str,
+    partition: i32,
+    range: std::ops::Range<u64>,
+) -> anyhow::Result<bool> {
+    let (config, topic) = (config.clone(), topic.to_owned());
+    let look = move || -> anyhow::Result<bool> {
+        let mut found = false;
+        log::reader(&config)?.scan(&topic, partition, range, |_| {
+            found = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    };
+    tokio::task::spawn_blocking(look).await?
 }
 
 fn ends(config: &Config) -> anyhow::Result<Vec<((String, i32), u64)>> {

@@ -225,7 +225,16 @@ impl<W: Work> Group<W> {
         match rebalance {
             Rebalance::Assigned(partitions) => {
                 tracing::info!(group = W::GROUP, ?partitions, "assigned");
-                for partition in partitions {
+                let (ours, spare): (Vec<i32>, Vec<i32>) =
+                    partitions.into_iter().partition(|partition| *partition < W::SOURCE.partitions());
+                if !spare.is_empty() {
+                    tracing::error!(
+                        topic = %self.topic,
+                        partitions = ?spare,
+                        "somebody has added partitions that this log does not have; nothing of ours writes there, they are ignored"
+                    );
+                }
+                for partition in ours {
                     self.seats.insert(partition, Seat::default());
                     let wish = self.wish(partition);
                     self.on(partition, Event::Assigned(wish));

@@ -6,6 +6,7 @@ use crate::{config::Config, log};
 use anyhow::{Context, bail};
 use chassis::{
     kafka,
+    log_reader::PartitionCount,
     registry::{Registry, RegistryError},
 };
 use rdkafka::{
@@ -199,14 +200,22 @@ async fn wait_until_visible(config: &Config, wanted: Vec<(String, i32)>) -> anyh
         for (name, partitions) in wanted {
             let deadline = Instant::now() + visible;
             loop {
-                let found = reader.partitions(&name).unwrap_or(0);
-                let led = found == partitions as usize
-                    && (0..partitions).all(|partition| reader.bounds(&name, partition).is_ok());
-                if led {
-                    break;
-                }
-                if found > 0 && found != partitions as usize {
-                    bail!("topic {name} has {found} partitions, not {partitions}; a count never changes");
+                let count = reader.partition_count(&name, partitions).unwrap_or(PartitionCount::Fewer(0));
+                match count {
+                    PartitionCount::Right | PartitionCount::Spare => {
+                        if (0..partitions).all(|partition| reader.bounds(&name, partition).is_ok()) {
+                            break;
+                        }
+                    }
+                    PartitionCount::Fewer(0) => {}
+                    PartitionCount::Fewer(found) => {
+                        bail!("topic {name} has {found} partitions, not {partitions}; a count never changes");
+                    }
+                    PartitionCount::Strange { partition } => bail!(
+                        "{name}-{partition} holds records, and this log has {partitions} partitions: nothing of ours writes \
+                         there. Find who does, keep what is worth it, delete the records up to the end \
+                         (kafka-delete-records), and run this again"
+                    ),
                 }
                 if Instant::now() > deadline {
                     bail!("topic {name} was created and did not become visible within {visible:?}");

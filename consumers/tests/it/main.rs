@@ -26,6 +26,7 @@ mod fencing;
 mod founding;
 mod headroom;
 mod histories;
+mod holes;
 mod outages;
 mod projecting;
 mod rebuilding;

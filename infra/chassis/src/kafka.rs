@@ -42,6 +42,15 @@ pub fn reader(brokers: &str, client_id: &str) -> ClientConfig {
     config
 }
 
+/// A [`reader`] of request logs. Uncommitted: an open transaction of a stranger would hold all its readers back, and what it
+/// aborts stands in the log for everybody alike.
+#[must_use]
+pub fn log_reader(brokers: &str, client_id: &str) -> ClientConfig {
+    let mut config = reader(brokers, client_id);
+    config.set("isolation.level", "read_uncommitted");
+    config
+}
+
 /// A producer whose answer means that the record is on every in-sync replica.
 #[must_use]
 pub fn producer(brokers: &str, client_id: &str, linger_ms: u32, limits: ProducerLimits) -> ClientConfig {

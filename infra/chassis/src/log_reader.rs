@@ -1,5 +1,6 @@
 //! Looks at a log from outside: end offsets, single records, topic settings. Blocking; for a thread of its own.
 
+use crate::kafka::ReadsToTheEnd;
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
@@ -39,6 +40,35 @@ pub enum LogReadError {
         /// Offset.
         offset: u64,
     },
+    /// The log does not begin at offset 0 any more, so nobody can fold it.
+    #[error(
+        "the head of {topic}-{partition} is cut off at {low}: a request log is kept for ever. Do not run `consumers init`; \
+         restore the topic from a copy: see \"The head of the log is cut off\" in docs/operations.md"
+    )]
+    Cut {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: i32,
+        /// First offset that is left.
+        low: u64,
+    },
+}
+
+/// How many partitions a topic has, against how many it is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionCount {
+    /// So many as it is to have.
+    Right,
+    /// More, of which the spare ones hold nothing: they are left alone.
+    Spare,
+    /// Fewer; 0 where there is no such topic.
+    Fewer(usize),
+    /// More, and a spare one holds records.
+    Strange {
+        /// The first that does.
+        partition: i32,
+    },
 }
 
 /// One record as it stands in the log; its bytes owned, or lent for the time of a look.
@@ -63,9 +93,9 @@ impl RawRecord<&[u8]> {
 
 /// A client that looks and follows nothing.
 pub struct LogReader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<ReadsToTheEnd>,
     /// Reads records; kept between two looks, as making and ending one takes 100 ms. Whoever looks takes it out.
-    scanner: Mutex<Option<BaseConsumer>>,
+    scanner: Mutex<Option<BaseConsumer<ReadsToTheEnd>>>,
     config: ClientConfig,
     patience: Duration,
 }
@@ -77,8 +107,9 @@ impl LogReader {
     /// Settings that librdkafka refuses.
     pub fn new(config: ClientConfig) -> Result<Self, KafkaError> {
         let mut config = config;
-        config.set("fetch.wait.max.ms", FETCH_WAIT_MS);
-        Ok(Self { consumer: config.create()?, scanner: Mutex::new(None), config, patience: PATIENCE })
+        config.set("fetch.wait.max.ms", FETCH_WAIT_MS).set("enable.partition.eof", "true");
+        let consumer = config.create_with_context(ReadsToTheEnd)?;
+        Ok(Self { consumer, scanner: Mutex::new(None), config, patience: PATIENCE })
     }
 
     /// For whoever starts, perhaps at the same moment as the brokers: asks again for so long before it gives up.
@@ -102,6 +133,30 @@ impl LogReader {
                 None => Ok(found.partitions().len()),
             }
         })
+    }
+
+    /// How the partitions of a topic compare with those that it is to have.
+    ///
+    /// # Errors
+    /// Brokers that do not answer.
+    pub fn partition_count(&self, topic: &str, expected: i32) -> Result<PartitionCount, KafkaError> {
+        let found = self.partitions(topic)?;
+        if found < expected as usize {
+            return Ok(PartitionCount::Fewer(found));
+        }
+        for partition in expected..found as i32 {
+            let (low, end) = self.bounds(topic, partition)?;
+            if low < end {
+                return Ok(PartitionCount::Strange { partition });
+            }
+            tracing::error!(
+                topic,
+                partition,
+                expected,
+                "a partition that this log does not have; it is empty, and ignored"
+            );
+        }
+        Ok(if found == expected as usize { PartitionCount::Right } else { PartitionCount::Spare })
     }
 
     /// End offsets (high watermarks) of all the partitions named, in one call, asked of their leaders.
@@ -178,7 +233,7 @@ impl LogReader {
 
     fn scan_with(
         &self,
-        scanner: &BaseConsumer,
+        scanner: &BaseConsumer<ReadsToTheEnd>,
         (topic, partition): (&str, i32),
         range: std::ops::Range<u64>,
         each: &mut impl FnMut(RawRecord<&[u8]>) -> std::ops::ControlFlow<()>,
@@ -202,6 +257,12 @@ impl LogReader {
                     heard = Instant::now();
                 }
                 Some(Err(error)) if is_wrong_offset(&error) => return Err(error.into()),
+                // At the end may stand markers of transactions, which nobody is given.
+                Some(Err(KafkaError::PartitionEOF(_)))
+                    if position(scanner, topic, partition)?.is_some_and(|at| at >= range.end) =>
+                {
+                    return Ok(());
+                }
                 Some(Err(_)) | None if heard.elapsed() > waited => {
                     let topic = topic.to_owned();
                     return Err(LogReadError::NoRecord { topic, partition, offset: next });
@@ -213,13 +274,17 @@ impl LogReader {
     }
 
     /// A consumer that reads those partitions from those offsets on.
-    fn scanner_at(&self, topic: &str, from: &BTreeMap<i32, u64>) -> Result<BaseConsumer, KafkaError> {
+    fn scanner_at(
+        &self,
+        topic: &str,
+        from: &BTreeMap<i32, u64>,
+    ) -> Result<BaseConsumer<ReadsToTheEnd>, KafkaError> {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in from {
             list.add_partition_offset(topic, *partition, Offset::Offset(*offset as i64))?;
         }
         let kept = self.scanner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let scanner = kept.map_or_else(|| self.config.create(), Ok)?;
+        let scanner = kept.map_or_else(|| self.config.create_with_context(ReadsToTheEnd), Ok)?;
         // A client that is given a topic it does not know looks for its leaders only a second later.
         let _ = scanner.fetch_metadata(Some(topic), CALL_TIMEOUT);
         scanner.assign(&list)?;
@@ -227,14 +292,18 @@ impl LogReader {
     }
 
     /// Keeps the consumer for the next look; one that failed is not used again.
-    fn keep<T>(&self, scanner: BaseConsumer, read: Result<T, LogReadError>) -> Result<T, LogReadError> {
+    fn keep<T>(
+        &self,
+        scanner: BaseConsumer<ReadsToTheEnd>,
+        read: Result<T, LogReadError>,
+    ) -> Result<T, LogReadError> {
         if read.is_ok() && scanner.unassign().is_ok() {
             *self.scanner.lock().unwrap_or_else(PoisonError::into_inner) = Some(scanner);
         }
         read
     }
 
-    /// The first record of a partition that `accept` makes something of, searched from the log's beginning.
+    /// The first record of a request log's partition that `accept` makes something of, searched from its beginning.
     ///
     /// # Errors
     /// See [`LogReadError`].
@@ -245,6 +314,9 @@ impl LogReader {
         mut accept: impl FnMut(&RawRecord<&[u8]>) -> Option<T>,
     ) -> Result<Option<T>, LogReadError> {
         let (low, high) = self.bounds(topic, partition)?;
+        if low > 0 {
+            return Err(LogReadError::Cut { topic: topic.to_owned(), partition, low });
+        }
         let mut found = None;
         self.scan(topic, partition, low..high, |record| {
             found = accept(&record);
@@ -276,7 +348,7 @@ impl LogReader {
 
     fn records_with(
         &self,
-        scanner: &BaseConsumer,
+        scanner: &BaseConsumer<ReadsToTheEnd>,
         topic: &str,
         wanted: &BTreeMap<i32, u64>,
     ) -> Result<BTreeMap<i32, RawRecord>, LogReadError> {
@@ -373,6 +445,22 @@ fn offsets<C: ConsumerContext>(
             }
         })
         .collect()
+}
+
+/// Up to where a consumer was given all there is: behind markers of transactions, too, once it has come to the end.
+///
+/// # Errors
+/// librdkafka's own.
+pub fn position<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<Option<u64>, KafkaError> {
+    let positions = consumer.position()?;
+    Ok(match positions.find_partition(topic, partition).map(|found| found.offset()) {
+        Some(Offset::Offset(at)) => Some(at.unsigned_abs()),
+        _ => None,
+    })
 }
 
 /// Whether the log does not hold the offset that was asked for.
