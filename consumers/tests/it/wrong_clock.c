@@ -1,9 +1,11 @@
-/* Preloaded into a process: its wall clock is WRONG_BY_SECONDS off, its other clocks are right. Waits of the C library do not
- * pass here, so they last as long as ever. */
+/* Preloaded into a process: its wall clock is WRONG_BY_SECONDS off, its other clocks are right. librdkafka waits until moments
+ * of the wall clock, which the kernel judges by the right one: they are moved back, so that waits last as long as ever. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,4 +34,12 @@ time_t time(time_t *at) {
     clock_gettime(CLOCK_REALTIME, &now);
     if (at) *at = now.tv_sec;
     return now.tv_sec;
+}
+
+int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until) {
+    static int (*next)(cnd_t *, mtx_t *, const struct timespec *);
+    struct timespec moved = *until;
+    if (!next) next = (int (*)(cnd_t *, mtx_t *, const struct timespec *))dlsym(RTLD_NEXT, "cnd_timedwait");
+    moved.tv_sec -= off();
+    return next(cond, mutex, &moved);
 }
