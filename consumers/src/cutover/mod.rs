@@ -94,7 +94,7 @@ async fn sessions(State(cutover): State<Cutover>) -> Result<Json<Value>, Refusal
     });
     let (user, sessions) = asked.await.map_err(away)?;
     let reports = cutover.view.reports();
-    let now = control::office::now_ms();
+    let now = cutover.view.now_ms();
     let here = reports.live(now).filter(|report| report.database.as_ref() == Some(&address));
     let of_user = here.filter_map(|report| report.readers.as_ref()).filter(|readers| readers.user == user);
     let readers: u64 = of_user.map(|readers| u64::from(readers.sessions)).sum();

@@ -19,6 +19,7 @@ mod world;
 mod accounts;
 mod auditing;
 mod auditing_shop;
+mod clocks;
 mod cutover;
 mod dead_letters;
 mod dispatching;

@@ -163,7 +163,7 @@ async fn a_change_counts_at_once_whichever_process_is_asked_next() -> anyhow::Re
             let body = json!({"scope": {"all": true}, "reason": "once more"});
             let (_, said) = next.send(Method::POST, "/admin/consumers/pause", &body).await?;
             assert_eq!(said["replaces"], json!([first]), "{said}");
-            let longer = json!({"ttl": "10m"});
+            let longer = json!({"ttl": "10m", "set_end": true});
             let (status, said) =
                 asked.send(Method::PATCH, "/admin/consumers/pause/operator", &longer).await?;
             assert_eq!(status, 202, "{said}");
@@ -252,6 +252,11 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() -> anyhow::Result<
         let cases = [
             (json!({"scope": {"groups": ["nobody"]}, "reason": "r"}), 404, "UNKNOWN_GROUP"),
             (json!({"scope": {"topics": ["payment"]}, "reason": "r"}), 404, "UNKNOWN_TOPIC"),
+            (
+                json!({"scope": {"partitions": [{"topic": "coupon", "partition": 99}]}, "reason": "r"}),
+                404,
+                "UNKNOWN_PARTITION",
+            ),
             (json!({"scope": {}, "reason": "r"}), 400, "INVALID_REQUEST"),
             (json!({"scope": all}), 400, "INVALID_REQUEST"),
             (json!({"scope": all, "reason": " "}), 400, "INVALID_REQUEST"),

@@ -136,6 +136,8 @@ impl Process {
         let own = reports.map(Value::take).find(|report| report["instance"] == *self.instance);
         let mut own = own.unwrap_or_default();
         let at_ms = own.get_mut("at_ms").map(Value::take);
+        // It is measured anew each time.
+        own.as_object_mut().and_then(|own| own.remove("clock_offset_ms"));
         Ok((at_ms.and_then(|at_ms| at_ms.as_i64()), own))
     }
 

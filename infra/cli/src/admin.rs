@@ -14,6 +14,8 @@ use ureq::{Agent, Timeout, http};
 
 /// Messages in a language that these tables are written in.
 const LANGUAGE: &str = "en";
+/// Header of answers: the brokers' time, in ms since the epoch.
+const BROKERS_TIME: &str = "x-brokers-time-ms";
 /// Clocks that differ by less, in ms, are taken for the same.
 const AGREEING_MS: u64 = 2_000;
 
@@ -34,7 +36,7 @@ pub(crate) struct Answer {
     pub(crate) url: String,
     /// When it was asked.
     pub(crate) asked: Instant,
-    /// Its clock, in ms since the epoch.
+    /// The brokers' time as it knows it, or else its own; in ms since the epoch.
     pub(crate) now_ms: i64,
     /// What.
     pub(crate) body: Value,
@@ -212,8 +214,10 @@ impl Admin {
         };
         let mut response = sent.map_err(|error| trouble(url, &error))?;
         let status = response.status().as_u16();
-        let header = response.headers().get("date").and_then(|value| value.to_str().ok());
-        let now_ms = clock_of(header);
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        // By the brokers' clock, as every time in an answer; whoever does not tell it is asked for his own.
+        let brokers = header(BROKERS_TIME).and_then(|ms| ms.parse().ok());
+        let now_ms = brokers.unwrap_or_else(|| clock_of(header("date")));
         let text = response.body_mut().with_config().limit(limits::MAX_BODY_BYTES).read_to_string();
         let text = text.map_err(|error| Trouble::Lost(format!("{url} broke off: {error}")))?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -77,6 +77,9 @@ impl Hold {
 pub(crate) struct Report {
     pub(crate) instance: String,
     pub(crate) at_ms: i64,
+    /// How far its clock is ahead of the brokers'.
+    #[serde(default)]
+    pub(crate) clock_offset_ms: Option<i64>,
     pub(crate) groups: BTreeMap<String, GroupReport>,
     #[serde(default)]
     pub(crate) unreadable: Vec<String>,

@@ -35,6 +35,8 @@ pub(crate) const RETRY: Duration = Duration::from_millis(200);
 pub(crate) const REFRESH: Duration = Duration::from_secs(2);
 /// A report older than this says nothing about now; instances report every 2 s.
 pub(crate) const SILENT: Duration = Duration::from_secs(6);
+/// A clock that is off by so much is called wrong.
+pub(crate) const CLOCK_OFFSET: Duration = Duration::from_secs(2);
 /// An answer's body, in bytes.
 pub(crate) const MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
 /// Dispatches in one answer: the most that a process gives.

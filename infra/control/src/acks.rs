@@ -9,8 +9,11 @@ use std::collections::BTreeMap;
 pub struct Report {
     /// Its name.
     pub instance: String,
-    /// When it said so, by its own clock.
+    /// When it said so: as it is written by its own clock, as it is read by the brokers'.
     pub at_ms: i64,
+    /// How far its clock was ahead when the brokers appended this; whoever says it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
     /// Each group that it runs.
     pub groups: BTreeMap<String, GroupReport>,
     /// Offset in `control` before which all of it obeys everything; nothing from whoever has left.
@@ -142,11 +145,15 @@ impl Flow {
 pub struct Reports(BTreeMap<String, Report>);
 
 impl Reports {
-    /// One record more; what is no report is as good as none.
-    pub fn apply(&mut self, key: &str, value: Option<&[u8]>) {
+    /// One record more, and when the brokers appended it; what is no report is as good as none.
+    pub fn apply(&mut self, key: &str, value: Option<&[u8]>, appended_ms: i64) {
         let report = value.and_then(|value| serde_json::from_slice::<Report>(value).ok());
         match report.filter(|report| report.instance == key) {
-            Some(report) => drop(self.0.insert(key.to_owned(), report)),
+            Some(report) => {
+                let clock_offset_ms = Some(report.at_ms.saturating_sub(appended_ms));
+                let report = Report { at_ms: appended_ms, clock_offset_ms, ..report };
+                self.0.insert(key.to_owned(), report);
+            }
             None => drop(self.0.remove(key)),
         }
     }
@@ -162,7 +169,7 @@ impl Reports {
         self.0.values()
     }
 
-    /// Those that were heard of a moment ago, and have not said that they leave.
+    /// Those that were heard of a moment ago by the brokers' time, and have not said that they leave.
     pub fn live(&self, now_ms: i64) -> impl Iterator<Item = &Report> {
         let stale = i64::try_from(limits::REPORT_STALE.as_millis()).unwrap_or(i64::MAX);
         self.iter().filter(move |report| report.applied.is_some() && now_ms - report.at_ms <= stale)

@@ -1,11 +1,13 @@
 //! Sees the time of holds pass and writes that down, once for each; everybody obeys what is written.
+//!
+//! Time is when the brokers appended the newest report: one instance whose clock runs an hour ahead must not end a hold that
+//! others rely on. While the brokers append nothing no hold ends, and none could.
 
 use crate::{
-    OnExpiry,
+    OnExpiry, State,
     audit::{Kind, Operation},
     journal::Journal,
     limits,
-    office::now_ms,
     records::{Key, Passed, Value},
     state::Live,
     tail::View,
@@ -17,6 +19,13 @@ use uuid::Uuid;
 
 /// Answers whether the database takes writes.
 pub type Healthy = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// The holds whose time has passed, and of which nobody has said so.
+fn due(state: &State, stamped_ms: i64) -> Vec<Live> {
+    let passed =
+        |live: &Live| live.expires_at_ms.is_some_and(|at| at <= stamped_ms) && live.overdue.is_none();
+    state.live().filter(passed).collect()
+}
 
 /// See the module.
 pub struct Expiry {
@@ -41,12 +50,10 @@ impl Expiry {
                 () = shutdown.cancelled() => return,
                 _ = tick.tick() => {}
             }
-            let Some(state) = self.view.state() else { continue };
-            let now = now_ms();
-            let passed =
-                |live: &Live| live.expires_at_ms.is_some_and(|at| at <= now) && live.overdue.is_none();
-            let due: Vec<Live> = state.live().filter(passed).collect();
-            for live in due {
+            let (Some(state), Some(stamped_ms)) = (self.view.state(), self.view.stamped_ms()) else {
+                continue;
+            };
+            for live in due(&state, stamped_ms) {
                 self.note(live).await;
             }
         }
@@ -90,7 +97,7 @@ impl Expiry {
         let operation = Operation {
             id: Uuid::new_v4(),
             kind: Kind::Expire,
-            at_ms: now_ms(),
+            at_ms: self.view.now_ms(),
             actor: self.instance.clone(),
             reason: stays.clone().unwrap_or_default(),
             holder: Some(live.place.holder),
@@ -101,6 +108,54 @@ impl Expiry {
         };
         if let Err(error) = self.journal.append(vec![change], operation).await {
             tracing::warn!(%error, "that a hold's time has passed was not recorded; trying again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Hold, Holder, Mode, Scope,
+        clock::{Hearing, LogClock},
+        hold::Place,
+    };
+
+    const PLACED_MS: i64 = 1_790_000_000_000;
+    const TTL_MS: i64 = 45 * 60_000;
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn held() -> State {
+        let hold = Hold {
+            mode: Mode::Drain,
+            reason: "r".into(),
+            actor: "a".into(),
+            operation: Uuid::from_u128(1),
+            created_at_ms: PLACED_MS,
+            expires_at_ms: Some(PLACED_MS + TTL_MS),
+            on_expiry: OnExpiry::Resume,
+        };
+        let mut state = State::default();
+        let place = Place { holder: Holder::Operator, scope: Scope::All };
+        let value = Value::Hold(hold).to_bytes().unwrap();
+        state.apply(0, &Key::Hold(place).to_string(), Some(&value));
+        state
+    }
+
+    #[test]
+    fn a_hold_ends_when_the_brokers_have_come_so_far_whatever_reports_say_and_however_long_was_waited() {
+        let (state, began) = (held(), Instant::now());
+        for minutes in -60..=60 {
+            let appended_ms = PLACED_MS + TTL_MS + minutes * 60_000;
+            for off_ms in [-HOUR_MS, -30_000, 0, 30_000, HOUR_MS] {
+                let mut clock = LogClock::new(began);
+                clock.hear(appended_ms, Hearing::Live, began);
+                // What a process' own clock says, and the time that passes here while the brokers are silent, end nothing.
+                let silent = began + std::time::Duration::from_millis(off_ms.unsigned_abs());
+                assert!(clock.now_ms(silent).is_some_and(|now| now >= appended_ms));
+                let ends = due(&state, clock.stamped_ms().unwrap()).len();
+                assert_eq!(ends, usize::from(minutes >= 0), "{minutes} min, {off_ms} ms");
+            }
         }
     }
 }

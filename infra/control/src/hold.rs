@@ -88,9 +88,9 @@ pub struct Hold {
     pub actor: String,
     /// The operation that placed it.
     pub operation: uuid::Uuid,
-    /// When, by the clock of the process that took the request.
+    /// When, by the brokers' clock.
     pub created_at_ms: i64,
-    /// When its time has passed; never, where there is none.
+    /// When its time has passed, by the brokers' clock; never, where there is none.
     #[serde(default)]
     pub expires_at_ms: Option<i64>,
     /// What becomes of it then.

@@ -7,6 +7,7 @@
 pub mod acks;
 pub mod applying;
 pub mod audit;
+pub mod clock;
 pub mod database;
 pub mod expiry;
 pub mod hold;
@@ -19,6 +20,7 @@ pub mod progress;
 pub mod records;
 pub mod reporter;
 pub mod scope;
+pub mod skew;
 pub mod skips;
 pub mod state;
 pub mod tail;

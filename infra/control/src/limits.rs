@@ -32,6 +32,15 @@ pub const TAIL_SILENCE: Duration = Duration::from_secs(15);
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 /// A report that is older than this says nothing about now.
 pub const REPORT_STALE: Duration = Duration::from_secs(6);
+/// Records by which a process knows the brokers' time, at most: one that came late is outweighed, and a clock that the
+/// brokers set right is followed once so many came.
+pub const CLOCK_RECORDS: usize = 16;
+/// Records after which a process may say that its own clock is wrong.
+pub const CLOCK_RECORDS_LEAST: usize = 3;
+/// From here on a process says that its own clock is wrong.
+pub const CLOCK_OFFSET_WARNED: Duration = Duration::from_secs(2);
+/// Between two such warnings.
+pub const CLOCK_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// Between two settings of the gauges.
 pub const GAUGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two looks for holds whose time has passed.

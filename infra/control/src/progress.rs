@@ -99,7 +99,7 @@ pub struct Evidence<'a> {
     pub members: &'a BTreeMap<String, Members>,
     /// Topic of each group.
     pub topics: &'a BTreeMap<String, String>,
-    /// By the clock of whoever asks.
+    /// By the brokers' clock.
     pub now_ms: i64,
 }
 

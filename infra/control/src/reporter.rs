@@ -1,6 +1,6 @@
 //! Tells `control.acks` what this instance does: at once when it changes, and now and then so that silence means something.
 
-use crate::{acks::Report, limits, office::now_ms, topics};
+use crate::{acks::Report, limits, skew::wall_ms, topics};
 use chassis::{
     kafka::{self, ProducerLimits},
     shutdown::CancellationToken,
@@ -80,7 +80,7 @@ impl Reporter {
     }
 
     async fn say(&self, report: &Report) -> bool {
-        let report = Report { at_ms: now_ms(), ..report.clone() };
+        let report = Report { at_ms: wall_ms(), ..report.clone() };
         let Ok(value) = serde_json::to_vec(&report) else { return false };
         let record = FutureRecord::to(&self.topic).partition(0).key(&report.instance).payload(&value);
         let sent = self.producer.send(record, Timeout::After(Duration::ZERO)).await;

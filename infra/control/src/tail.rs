@@ -5,13 +5,15 @@ use crate::{
     State,
     acks::Reports,
     audit::Operations,
+    clock::{Hearing, LogClock},
     limits,
+    skew::{Skew, wall_ms},
     topics::{self, ACKS, AUDIT, CONTROL},
 };
 use chassis::{kafka::ReadsToTheEnd, log_reader::bounds};
 use parking_lot::RwLock;
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
+    ClientConfig, Message, Offset, Timestamp, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult},
     message::BorrowedMessage,
@@ -32,6 +34,7 @@ pub struct View {
     state: watch::Receiver<Option<Arc<State>>>,
     reports: Arc<RwLock<Reports>>,
     operations: Arc<RwLock<Operations>>,
+    clock: Arc<RwLock<LogClock>>,
     /// Counts whatever came.
     changes: watch::Receiver<u64>,
     trouble: Arc<RwLock<Option<String>>>,
@@ -68,6 +71,26 @@ impl View {
     #[must_use]
     pub fn is_known_quiet(&self, group: &str, partition: i32, epoch: u64) -> bool {
         self.reports.read().is_known_quiet(group, partition, epoch)
+    }
+
+    /// See [`LogClock::stamped_ms`].
+    #[must_use]
+    pub fn stamped_ms(&self) -> Option<i64> {
+        self.clock.read().stamped_ms()
+    }
+
+    /// See [`LogClock::now_ms`].
+    #[must_use]
+    pub fn known_now_ms(&self) -> Option<i64> {
+        self.clock.read().now_ms(Instant::now())
+    }
+
+    /// The brokers' time, as well as it is known: for what is told, and for who is still heard of. Whatever was read cannot be
+    /// older than what stood there.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        let clock = self.clock.read();
+        clock.now_ms(Instant::now()).or_else(|| clock.stamped_ms()).unwrap_or_else(wall_ms)
     }
 
     /// What was asked for.
@@ -126,6 +149,7 @@ struct Reading {
     state: watch::Sender<Option<Arc<State>>>,
     reports: Arc<RwLock<Reports>>,
     operations: Arc<RwLock<Operations>>,
+    clock: Arc<RwLock<LogClock>>,
     changes: watch::Sender<u64>,
     trouble: Arc<RwLock<Option<String>>>,
     ended: Arc<AtomicBool>,
@@ -151,6 +175,7 @@ impl Tail {
             state: states,
             reports: Arc::default(),
             operations: Arc::default(),
+            clock: Arc::new(RwLock::new(LogClock::new(Instant::now()))),
             changes: changed,
             trouble: Arc::default(),
         };
@@ -161,6 +186,7 @@ impl Tail {
             state,
             reports: view.reports.clone(),
             operations: view.operations.clone(),
+            clock: view.clock.clone(),
             changes,
             trouble: view.trouble.clone(),
             ended: ended.clone(),
@@ -212,6 +238,7 @@ impl Reading {
         list.add_partition_offset(&names[2], 0, Offset::OffsetTail(limits::MAX_OPERATIONS as i64))?;
         consumer.assign(&list)?;
         let mut state = State::default();
+        let (mut skew, mut hearing) = (Skew::new(), Hearing::Backlog);
         let (mut is_whole, mut heard) = (false, Instant::now());
         while !self.ended.load(Ordering::Relaxed) {
             let polled = consumer.poll(limits::TAIL_POLL);
@@ -231,7 +258,11 @@ impl Reading {
                         self.publish(&state);
                     }
                 }
-                Some(Ok(message)) => self.enter(&names, &message),
+                Some(Ok(message)) if message.topic() == names[1] => {
+                    self.hear(&message, hearing);
+                    skew.tell(&self.clock.read());
+                }
+                Some(Ok(message)) => self.list(&message),
                 // Of which of the three it is, only the position says.
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     self.operations.write().reached(position(&consumer, &names[2]));
@@ -242,6 +273,9 @@ impl Reading {
                     if is_whole {
                         state.reached(position(&consumer, &names[0]));
                         self.publish(&state);
+                    }
+                    if hearing == Hearing::Backlog && self.is_whole(&consumer, &names[1]) {
+                        hearing = Hearing::Live;
                     }
                 }
                 Some(Err(error)) => {
@@ -265,13 +299,23 @@ impl Reading {
         }
     }
 
-    fn enter(&self, names: &[String; 3], message: &BorrowedMessage<'_>) {
+    /// A report. One without an append time is as old as can be: it moves no clock, and nobody counts on it.
+    fn hear(&self, message: &BorrowedMessage<'_>, hearing: Hearing) {
         let key = String::from_utf8_lossy(message.key().unwrap_or_default());
-        if message.topic() == names[1] {
-            self.reports.write().apply(&key, message.payload());
-        } else {
-            self.operations.write().apply(message.offset().unsigned_abs(), message.payload());
-        }
+        let appended_ms = match message.timestamp() {
+            Timestamp::LogAppendTime(ms) => {
+                self.clock.write().hear(ms, hearing, Instant::now());
+                ms
+            }
+            Timestamp::CreateTime(_) | Timestamp::NotAvailable => 0,
+        };
+        self.reports.write().apply(&key, message.payload(), appended_ms);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// An operation.
+    fn list(&self, message: &BorrowedMessage<'_>) {
+        self.operations.write().apply(message.offset().unsigned_abs(), message.payload());
         self.changes.send_modify(|count| *count += 1);
     }
 

@@ -10,9 +10,15 @@ pub(crate) struct Args {
     /// Of what; of everything that the holder holds, where left out.
     #[command(flatten)]
     scopes: Scopes,
-    /// For how long from now on, as in 30m; it may be shorter than before.
+    /// For how long from now on, as in 30m; what lasts longer already stays as it is.
     #[arg(long, value_parser = written)]
     ttl: String,
+    /// Gives an end also to a hold that has none.
+    #[arg(long)]
+    set_end: bool,
+    /// Who placed the hold, where that was somebody else.
+    #[arg(long, value_name = "ACTOR", value_parser = written)]
+    placed_by: Option<String>,
     /// What becomes of it then; as it was, where left out.
     #[arg(long, value_enum)]
     on_expiry: Option<OnExpiry>,
@@ -35,6 +41,7 @@ pub(crate) fn run(desk: &Desk, args: &Args) -> Result<(), Failure> {
     let body = json!({
         "ttl": args.ttl, "on_expiry": args.on_expiry.map(OnExpiry::name), "scope": args.scopes.to_json(),
         "reason": args.reason, "actor": desk.actor, "force": args.force,
+        "set_end": args.set_end, "placed_by": args.placed_by,
     });
     let path = format!("/admin/consumers/pause/{}", args.holder.name());
     let answer = desk.admin.change("PATCH", &path, &body)?;

@@ -199,6 +199,13 @@ fn doubt(report: Option<&Report>, group: &str, epoch: u64, now_ms: i64) -> Optio
     silence(report, now_ms).map(|silent| format!("it is silent for {silent}"))
 }
 
+/// What is said of a clock that is off by so much.
+fn wrong_clock(offset_ms: i64) -> Option<String> {
+    let side = if offset_ms < 0 { "behind" } else { "ahead of" };
+    let off = std::time::Duration::from_millis(offset_ms.unsigned_abs());
+    (off >= limits::CLOCK_OFFSET).then(|| format!("its CLOCK is {} {side} the brokers'", moment::span(off)))
+}
+
 fn instances(consumers: &Consumers, now_ms: i64) -> Table {
     let is_member = |name: &String| {
         consumers.groups.values().any(|group| group.members.as_ref().is_some_and(|all| all.contains(name)))
@@ -206,11 +213,14 @@ fn instances(consumers: &Consumers, now_ms: i64) -> Table {
     let mut table = Table::new(&["INSTANCE", ">GROUPS", "REPORTED", ">SESSIONS", ">IN FLIGHT", "CONDITION"]);
     for report in &consumers.instances {
         let silent = silence(report, now_ms);
-        if !is_member(&report.instance) && (silent.is_some() || report.groups.is_empty()) {
+        let wrong_clock = report.clock_offset_ms.and_then(wrong_clock);
+        let is_idle = report.groups.is_empty() && wrong_clock.is_none();
+        if !is_member(&report.instance) && (silent.is_some() || is_idle) {
             continue;
         }
         let mut condition: Vec<String> = Vec::new();
         condition.extend(silent.map(|silent| format!("SILENT for {silent}")));
+        condition.extend(wrong_clock);
         for (group, own) in &report.groups {
             condition.extend(own.held.as_ref().map(|why| format!("{group} holds itself: {why}")));
         }
@@ -323,6 +333,19 @@ mod tests {
         assert!(silent.contains("one (silent for 34s)"), "{silent}");
         let unheard = text(&seen(&rows, &[report("one", 0, 8)]), false);
         assert!(unheard.contains("two/g: it has never reported"), "{unheard}");
+    }
+
+    #[test]
+    fn a_clock_is_called_wrong_from_two_seconds_on() {
+        for (offset_ms, said) in
+            [(1_999, None), (-2_000, Some("2.0s behind")), (3_600_000, Some("1h ahead of"))]
+        {
+            let mut wrong = report("api", 0, 8);
+            (wrong["clock_offset_ms"], wrong["groups"]) = (json!(offset_ms), json!({}));
+            let drawn = text(&seen(&[row(0, "PAUSED")], &[wrong]), false);
+            assert_eq!(drawn.contains("CLOCK is"), said.is_some(), "{drawn}");
+            assert!(drawn.contains(said.unwrap_or_default()), "{drawn}");
+        }
     }
 
     #[test]

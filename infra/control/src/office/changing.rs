@@ -1,7 +1,7 @@
 //! Placing, extending and taking back holds. Each answers at once; how far it is, `/admin/operations/{id}` says.
 
 use super::{
-    Office, now_ms,
+    Office,
     refusal::{Refusal, bad},
     requests::{Extend, Pause, Resume, text, ttl_ms},
 };
@@ -41,13 +41,17 @@ pub(super) async fn pause(State(office): State<Office>, sent: Body<Pause>) -> Re
     let sent = body(sent)?;
     text("reason", &sent.reason, true)?;
     text("actor", &sent.actor, true)?;
-    let scopes = sent.scope.scopes(&office.topics)?;
+    let scopes = sent.scope.scopes(&office.groups)?;
     let wanted = office.newest().await?;
     let ttl = sent.ttl.as_deref().map(ttl_ms).transpose()?;
     if let (Some(ttl), false) = (ttl, sent.force) {
         office.within_headroom(&scopes, ttl).await?;
     }
-    let (id, now) = (Uuid::new_v4(), now_ms());
+    let now = match ttl {
+        Some(_) => office.known_now_ms().await?,
+        None => office.now_ms(),
+    };
+    let id = Uuid::new_v4();
     let hold = Hold {
         mode: sent.mode,
         reason: sent.reason.clone(),
@@ -82,9 +86,9 @@ pub(super) async fn resume(State(office): State<Office>, sent: Body<Resume>) -> 
     text("reason", &sent.reason, false)?;
     text("actor", &sent.actor, true)?;
     let wanted = office.newest().await?;
-    let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.topics)).transpose()?;
+    let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.groups)).transpose()?;
     let held = held(&wanted, sent.holder, scopes.as_deref())?;
-    let now = now_ms();
+    let now = office.now_ms();
     let ramp = sent.ramp.as_ref().map(|steps| steps.ramp(now)).transpose()?;
     let mut changes: Vec<Change> = Vec::new();
     for live in &held {
@@ -123,20 +127,19 @@ pub(super) async fn extend(
     text("actor", &sent.actor, true)?;
     let ttl = ttl_ms(&sent.ttl)?;
     let wanted = office.newest().await?;
-    let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.topics)).transpose()?;
+    let scopes = sent.scope.as_ref().map(|scope| scope.scopes(&office.groups)).transpose()?;
     let held = held(&wanted, holder, scopes.as_deref())?;
     let scopes: Vec<Scope> = held.iter().map(|live| live.place.scope.clone()).collect();
     if !sent.force {
         office.within_headroom(&scopes, ttl).await?;
     }
-    let now = now_ms();
-    let expires_at_ms = Some(now.saturating_add(ttl));
-    let change = |live: &Live| {
-        let on_expiry = sent.on_expiry.unwrap_or(live.on_expiry);
-        let term = Term { epoch: live.epoch, expires_at_ms, on_expiry, actor: sent.actor.clone() };
-        (Key::Term(live.place.clone()), Some(Value::Term(term)))
-    };
-    let changes = held.iter().map(change).collect();
+    let now = office.known_now_ms().await?;
+    let terms = held.iter().map(|live| extended(live, &sent, now.saturating_add(ttl)));
+    let terms = terms.collect::<Result<Vec<Term>, Refusal>>()?;
+    // The first of them that ends.
+    let expires_at_ms = terms.iter().filter_map(|term| term.expires_at_ms).min();
+    let change = |(live, term): (&Live, Term)| (Key::Term(live.place.clone()), Some(Value::Term(term)));
+    let changes = held.iter().zip(terms).map(change).collect();
     let operation = Operation {
         id: Uuid::new_v4(),
         kind: Kind::Extend,
@@ -150,6 +153,27 @@ pub(super) async fn extend(
         after: json!({"expires_at_ms": expires_at_ms}),
     };
     office.accept(changes, operation, json!({"state": "APPLYING", "expires_at_ms": expires_at_ms})).await
+}
+
+/// Until when a hold lasts once it was extended until then: never shorter than before, for somebody may rely on it.
+fn extended(live: &Live, sent: &Extend, until_ms: i64) -> Result<Term, Refusal> {
+    let Live { place, actor, reason, .. } = live;
+    if *actor != sent.actor && sent.placed_by.as_ref() != Some(actor) {
+        let message = format!(
+            "{place} was placed by {actor:?} ({reason}), not by {:?}: ask there, then send placed_by",
+            sent.actor
+        );
+        return Err(Refusal::conflict("HELD_BY_ANOTHER", message));
+    }
+    if live.expires_at_ms.is_none() && !sent.set_end {
+        let message = format!(
+            "{place} of {actor:?} ({reason}) has no end, and would get one: send set_end if it is to end by itself"
+        );
+        return Err(Refusal::conflict("HELD_WITHOUT_END", message));
+    }
+    let expires_at_ms = Some(live.expires_at_ms.map_or(until_ms, |before| before.max(until_ms)));
+    let on_expiry = sent.on_expiry.unwrap_or(live.on_expiry);
+    Ok(Term { epoch: live.epoch, expires_at_ms, on_expiry, actor: sent.actor.clone() })
 }
 
 fn places(holder: Holder, scopes: &[Scope]) -> Vec<Place> {
@@ -257,5 +281,55 @@ impl Office {
             }
         }
         Ok(kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mode, OnExpiry};
+
+    /// The new end, or the code of the refusal.
+    type Right = Result<i64, &'static str>;
+
+    fn placed(by: &str, expires_at_ms: Option<i64>) -> Live {
+        Live {
+            place: Place { holder: Holder::Operator, scope: Scope::All },
+            epoch: 7,
+            mode: Mode::Drain,
+            reason: "why".into(),
+            actor: by.into(),
+            operation: Uuid::from_u128(1),
+            created_at_ms: 0,
+            expires_at_ms,
+            on_expiry: OnExpiry::Resume,
+            overdue: None,
+        }
+    }
+
+    #[test]
+    fn extending_never_shortens_and_what_is_anothers_or_without_an_end_is_asked_about() {
+        let (none, ben, eve) = (None, Some("ben"), Some("eve"));
+        // Placed by, its end, whether an end may be set, who is named; the new end, or the code of the refusal. Ann asks.
+        let table: [(_, _, _, _, Right); 11] = [
+            ("ann", Some(50), false, none, Ok(100)),
+            ("ann", Some(100), false, none, Ok(100)),
+            ("ann", Some(900), false, none, Ok(900)),
+            ("ann", Some(900), true, none, Ok(900)),
+            ("ann", None, false, none, Err("HELD_WITHOUT_END")),
+            ("ann", None, true, none, Ok(100)),
+            ("ben", Some(50), false, none, Err("HELD_BY_ANOTHER")),
+            ("ben", Some(50), true, eve, Err("HELD_BY_ANOTHER")),
+            ("ben", Some(50), false, ben, Ok(100)),
+            ("ben", None, false, ben, Err("HELD_WITHOUT_END")),
+            ("ben", None, true, ben, Ok(100)),
+        ];
+        for (by, end, set_end, named, right) in table {
+            let sent = json!({"ttl": "1m", "actor": "ann", "set_end": set_end, "placed_by": named});
+            let sent: Extend = serde_json::from_value(sent).unwrap();
+            let found = extended(&placed(by, end), &sent, 100);
+            let found = found.map(|term| term.expires_at_ms.unwrap()).map_err(|refusal| refusal.code());
+            assert_eq!(found, right, "{by} {end:?} {set_end} {named:?}");
+        }
     }
 }

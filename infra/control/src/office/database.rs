@@ -4,7 +4,6 @@
 use super::{
     Office,
     changing::Accepted,
-    now_ms,
     refusal::{Refusal, bad},
     requests::text,
 };
@@ -75,7 +74,7 @@ pub fn address(text: &str) -> Result<Address, Refusal> {
 
 pub(super) async fn database(State(office): State<Office>) -> Result<Json<Object>, Refusal> {
     let wanted = office.wanted()?;
-    let now = now_ms();
+    let now = office.now_ms();
     let reports = office.view.reports();
     let instances: Vec<Object> =
         reports.live(now).map(|report| json!({"id": report.instance, "address": report.database})).collect();
@@ -116,7 +115,7 @@ impl Office {
             return Err(Refusal::conflict("SAME_DATABASE", format!("{to} counts already")));
         }
         self.is_released().await?;
-        let (id, now) = (Uuid::new_v4(), now_ms());
+        let (id, now) = (Uuid::new_v4(), self.known_now_ms().await?);
         let database = Database {
             address: to,
             previous: from,

@@ -1,6 +1,6 @@
 //! What a monitoring system is told of this instance's own partitions, and of every hold.
 
-use super::{Office, now_ms};
+use super::Office;
 use crate::limits;
 use chassis::shutdown::CancellationToken;
 use metrics::{Unit, describe_gauge, gauge};
@@ -82,7 +82,7 @@ impl Office {
         let oldest = live.iter().map(|live| live.created_at_ms).min();
         gauge!(HOLDS).set(live.len() as f64);
         gauge!(OVERDUE).set(live.iter().filter(|live| live.overdue.is_some()).count() as f64);
-        gauge!(AGE).set(oldest.map_or(0.0, |at| (now_ms() - at).max(0) as f64 / 1e3));
+        gauge!(AGE).set(oldest.map_or(0.0, |at| (self.now_ms() - at).max(0) as f64 / 1e3));
         let newest = self.view.operations(|all| all.newest().next().cloned());
         let missing = match newest {
             Some(operation) => self.progress(&operation).await.map_or(0, |progress| progress.missing.len()),

@@ -1,7 +1,7 @@
 //! What operators see: everything that is wanted and everything that is, per group and partition; operations.
 
 use super::{
-    Office, now_ms,
+    Office,
     refusal::{Refusal, bad},
 };
 use crate::{
@@ -157,13 +157,13 @@ pub(super) async fn consumers(State(office): State<Office>) -> Result<Json<Value
     })))
 }
 
-fn is_stale(report: &Report) -> bool {
-    now_ms() - report.at_ms > i64::try_from(limits::REPORT_STALE.as_millis()).unwrap_or(i64::MAX)
+fn is_stale(report: &Report, now: i64) -> bool {
+    now - report.at_ms > i64::try_from(limits::REPORT_STALE.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Why a partition stopped; or that nothing was heard of it for a while.
 fn said((report, at): &(&Report, &crate::acks::PartitionReport), now: i64) -> Option<String> {
-    if is_stale(report) {
+    if is_stale(report, now) {
         return Some(format!("{} has been silent for {} s", report.instance, (now - report.at_ms) / 1_000));
     }
     at.reason.clone()
@@ -199,7 +199,7 @@ impl Office {
     /// Every partition of every group.
     pub(super) async fn rows(&self, wanted: &Wanted, reports: &Reports) -> BTreeMap<String, Vec<Row>> {
         let (depth, kept_ms) = (self.depth().await, self.kept_ms().await);
-        let now = now_ms();
+        let now = self.now_ms();
         let mut groups = BTreeMap::new();
         for (group, (topic, partitions)) in self.groups.iter() {
             let row = |partition| {
@@ -224,7 +224,7 @@ impl Office {
                     instance: at.as_ref().map(|(report, _)| report.instance.clone()),
                     desired: if desired.is_paused() { "PAUSED" } else { "RUNNING" },
                     holders: desired.holders.iter().map(|holder| holder.name()).collect(),
-                    observed: at.as_ref().filter(|at| !is_stale(at.0)).map(|(_, at)| at.state),
+                    observed: at.as_ref().filter(|at| !is_stale(at.0, now)).map(|(_, at)| at.state),
                     reason: at.as_ref().and_then(|at| said(at, now)),
                     unjudgeable: at.as_ref().and_then(|(_, at)| at.unjudgeable),
                     committed,

@@ -23,20 +23,23 @@ use crate::{
     limits,
     members::{Coordinator, Members},
     progress::{Evidence, Progress},
+    skew::wall_ms,
     tail::View,
     topics,
 };
 use axum::{
     Router,
+    http::HeaderValue,
+    middleware::map_response,
+    response::Response,
     routing::{get, patch, post},
 };
 use parking_lot::Mutex;
 use rdkafka::ClientConfig;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// Header of every answer: the brokers' time, in ms since the epoch. Whatever is told of times is meant by it.
+pub const BROKERS_TIME: &str = "x-brokers-time-ms";
 
 /// What the routes need.
 #[derive(Clone)]
@@ -110,6 +113,11 @@ impl Office {
 
     /// The routes; for behind the bearer token.
     pub fn routes(self) -> Router {
+        let view = self.view.clone();
+        let stamp = move |mut response: Response| {
+            response.headers_mut().insert(BROKERS_TIME, HeaderValue::from(view.now_ms()));
+            std::future::ready(response)
+        };
         Router::new()
             .route("/admin/consumers", get(looking::consumers))
             .route("/admin/consumers/pause", post(changing::pause))
@@ -124,7 +132,30 @@ impl Office {
             .route("/admin/dead-letters/{topic}/{partition}/{offset}", get(dead_letters::show))
             .route("/admin/operations", get(looking::operations))
             .route("/admin/operations/{id}", get(looking::operation))
+            .layer(map_response(stamp))
             .with_state(self)
+    }
+
+    /// See [`View::now_ms`].
+    fn now_ms(&self) -> i64 {
+        self.view.now_ms()
+    }
+
+    /// The brokers' time, for what is to end by it. It is known once a report was heard as it came, and this process sends
+    /// one every few seconds.
+    async fn known_now_ms(&self) -> Result<i64, Refusal> {
+        let mut changes = self.view.changes();
+        let known_by = Instant::now() + limits::KNOWN_HERE;
+        loop {
+            if let Some(now_ms) = self.view.known_now_ms() {
+                return Ok(now_ms);
+            }
+            if Instant::now() >= known_by {
+                let message = "the brokers' time is not known here: no report of any process came. Look whether control.acks takes records, and ask again";
+                return Err(Refusal::unavailable("CONTROL_UNAVAILABLE", message.to_owned()));
+            }
+            let _ = tokio::time::timeout(limits::WAIT_POLL, changes.changed()).await;
+        }
     }
 
     /// What is wanted, as far as it is known here.
@@ -200,7 +231,7 @@ impl Office {
             reports: &reports,
             members: &members,
             topics: &self.topics,
-            now_ms: now_ms(),
+            now_ms: self.now_ms(),
         };
         Ok(evidence.progress(operation))
     }
@@ -209,9 +240,8 @@ impl Office {
 /// When it was asked, and how long topics keep records, in ms.
 type Kept = (Instant, BTreeMap<String, i64>);
 
-/// By this process' clock.
+/// By this process' clock; whoever has a [`View`] asks it instead.
 #[must_use]
 pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    wall_ms()
 }

@@ -20,6 +20,12 @@ pub fn bad(message: String) -> Refusal {
 }
 
 impl Refusal {
+    /// For programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Something is named that is not there.
     pub const fn unknown(code: &'static str, message: String) -> Self {
         Self { status: StatusCode::NOT_FOUND, code, message }

@@ -3,7 +3,10 @@
 use super::refusal::{Refusal, bad};
 use crate::{Holder, Mode, OnExpiry, Scope, limits, records::Ramp};
 use serde::Deserialize;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// `{"all":true}`, `{"groups":[..]}`, `{"topics":[..]}`, `{"partitions":[{"topic","partition"}]}`, or several of them.
 #[derive(Debug, Default, Deserialize)]
@@ -85,8 +88,13 @@ pub struct Steps {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extend {
-    /// From now on.
+    /// From now on; what lasts longer already stays as it is.
     pub ttl: String,
+    /// Gives an end also to what has none.
+    #[serde(default)]
+    pub set_end: bool,
+    /// Who placed it, where that is somebody else than who asks.
+    pub placed_by: Option<String>,
     /// What then; as it was, where left out.
     pub on_expiry: Option<OnExpiry>,
     /// What; everything that the holder holds, where left out.
@@ -115,14 +123,14 @@ impl Wanted {
     ///
     /// # Errors
     /// Names that nobody knows, or nothing at all.
-    pub fn scopes(&self, topics: &BTreeMap<String, String>) -> Result<Vec<Scope>, Refusal> {
+    pub fn scopes(&self, groups: &BTreeMap<String, (String, i32)>) -> Result<Vec<Scope>, Refusal> {
         let mut scopes = Vec::new();
         if self.all {
             scopes.push(Scope::All);
         }
         for group in &self.groups {
-            if !topics.contains_key(group) {
-                let known: Vec<&str> = topics.keys().map(String::as_str).collect();
+            if !groups.contains_key(group) {
+                let known: Vec<&str> = groups.keys().map(String::as_str).collect();
                 return Err(Refusal::unknown(
                     "UNKNOWN_GROUP",
                     format!("there is no group {group:?}; there are {}", known.join(", ")),
@@ -130,24 +138,29 @@ impl Wanted {
             }
             scopes.push(Scope::Group(group.clone()));
         }
+        // How many partitions it has.
         let consumed = |topic: &String| {
-            if topics.values().any(|known| known == topic) {
-                return Ok(());
-            }
-            let known: Vec<&str> = topics.values().map(String::as_str).collect();
-            Err(Refusal::unknown(
-                "UNKNOWN_TOPIC",
-                format!("nobody consumes {topic:?}; consumed are {}", known.join(", ")),
-            ))
+            let found = groups.values().find(|(known, _)| known == topic);
+            found.map(|(_, partitions)| *partitions).ok_or_else(|| {
+                let known: BTreeSet<&str> = groups.values().map(|(topic, _)| topic.as_str()).collect();
+                let known: Vec<&str> = known.into_iter().collect();
+                Refusal::unknown(
+                    "UNKNOWN_TOPIC",
+                    format!("nobody consumes {topic:?}; consumed are {}", known.join(", ")),
+                )
+            })
         };
         for topic in &self.topics {
             consumed(topic)?;
             scopes.push(Scope::Topic(topic.clone()));
         }
         for Partition { topic, partition } in &self.partitions {
-            consumed(topic)?;
-            if *partition < 0 {
-                return Err(bad(format!("{topic} has no partition {partition}")));
+            let partitions = consumed(topic)?;
+            if !(0..partitions).contains(partition) {
+                return Err(Refusal::unknown(
+                    "UNKNOWN_PARTITION",
+                    format!("{topic} has no partition {partition}; there are 0 to {}", partitions - 1),
+                ));
             }
             scopes.push(Scope::Partition(topic.clone(), *partition));
         }
@@ -210,4 +223,36 @@ pub fn ttl_ms(text: &str) -> Result<i64, Refusal> {
 fn duration(name: &str, text: &str) -> Result<Duration, Refusal> {
     humantime::parse_duration(text)
         .map_err(|error| bad(format!("{name} {text:?}: {error}; write it as in 45m")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_not_there_cannot_be_paused() {
+        let groups = BTreeMap::from([("g".to_owned(), ("coupon".to_owned(), 8))]);
+        let partition = |n: i32| json!({"partitions": [{"topic": "coupon", "partition": n}]});
+        let table = [
+            (json!({"all": true}), Ok("all")),
+            (json!({"groups": ["g"]}), Ok("group:g")),
+            (json!({"groups": ["h"]}), Err("UNKNOWN_GROUP")),
+            (json!({"topics": ["coupon"]}), Ok("topic:coupon")),
+            (json!({"topics": ["order"]}), Err("UNKNOWN_TOPIC")),
+            (partition(0), Ok("partition:coupon/0")),
+            (partition(7), Ok("partition:coupon/7")),
+            (partition(8), Err("UNKNOWN_PARTITION")),
+            (partition(99), Err("UNKNOWN_PARTITION")),
+            (partition(-1), Err("UNKNOWN_PARTITION")),
+            (partition(i32::MIN), Err("UNKNOWN_PARTITION")),
+            (json!({}), Err("INVALID_REQUEST")),
+        ];
+        for (asked, right) in table {
+            let wanted: Wanted = serde_json::from_value(asked.clone()).unwrap();
+            let found = wanted.scopes(&groups).map_err(|refusal| refusal.code());
+            let right = right.map(|scope| vec![scope.parse().unwrap()]);
+            assert_eq!(found, right, "{asked}");
+        }
+    }
 }

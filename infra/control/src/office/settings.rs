@@ -3,7 +3,6 @@
 use super::{
     Office,
     changing::{Accepted, Body, body},
-    now_ms,
     refusal::{Refusal, bad},
     requests::text,
 };
@@ -162,7 +161,7 @@ pub(super) async fn skip(State(office): State<Office>, sent: Body<SkipRequest>) 
     let Some((group, _)) = office.topics.iter().find(|(_, consumed)| **consumed == topic) else {
         return Err(Refusal::unknown("UNKNOWN_TOPIC", format!("nobody consumes {topic:?}")));
     };
-    let now = now_ms();
+    let now = office.now_ms();
     not_stopped_at(&office.view.reports(), group, partition, offset, now).map_or(Ok(()), |there| {
         let message = format!(
             "{topic}/{partition} did not stop at a record at offset {offset} that nobody can judge; {there}. Only such a one can be passed over"
@@ -211,7 +210,7 @@ impl Office {
         let operation = Operation {
             id: Uuid::new_v4(),
             kind: Kind::Tune,
-            at_ms: now_ms(),
+            at_ms: self.now_ms(),
             actor: tuning.actor.clone(),
             reason: tuning.reason.clone(),
             holder: None,

@@ -41,13 +41,6 @@ impl Operator {
         self.ask("/admin/consumers/resume", body)
     }
 
-    /// Gives the operators' own hold another time to end.
-    pub fn ends_in(&self, ttl: &str) {
-        let body = json!({"ttl": ttl, "actor": "drill", "reason": "a drill"});
-        let answer = self.0.patch_as_operator("/admin/consumers/pause/operator", body).unwrap();
-        assert_eq!(answer.status, 202, "{answer:?}");
-    }
-
     fn ask(&self, path: &str, body: Value) -> String {
         let answer = self.0.post_as_operator(path, body).unwrap();
         assert_eq!(answer.status, 202, "{answer:?}");

@@ -108,14 +108,6 @@ impl Client {
         self.post(path, &[("Authorization", &format!("Bearer {ADMIN_TOKEN}"))], Some(body))
     }
 
-    /// PATCHes what only operators may change.
-    pub fn patch_as_operator(&self, path: &str, body: Value) -> Result<Answer, ureq::Error> {
-        let request = self.agent.patch(format!("{}{path}", self.base));
-        let request = request.header("Authorization", format!("Bearer {ADMIN_TOKEN}"));
-        let began = Instant::now();
-        read(request.content_type("application/json").send(body.to_string())?, began)
-    }
-
     /// Signs a guest up.
     pub fn sign_up(&self, key: &str) -> Result<Answer, ureq::Error> {
         self.post("/api/auth/signup", &[("Idempotency-Key", key)], None)
