@@ -193,6 +193,8 @@ impl App {
         let limits = Limits {
             max_connections: self.config.max_connections,
             header_timeout: Duration::from_millis(self.config.header_timeout_ms),
+            idle_timeout: Duration::from_millis(self.config.idle_timeout_ms),
+            write_timeout: Duration::from_millis(self.config.write_timeout_ms),
             ..Limits::default()
         };
         let router = http::routes(self.shared.clone());

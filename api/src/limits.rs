@@ -93,7 +93,7 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 /// Request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1_024;
 /// Of a larger body, read and thrown away before the 413, in bytes; beyond it the connection is closed at once.
-pub const MAX_DISCARDED_BYTES: usize = 1_024 * 1_024;
+pub const MAX_DISCARDED_BYTES: usize = chassis::leftover::MAX_DISCARDED_BYTES;
 /// From the end of the headers to the end of the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// `Idempotency-Key`, in characters.

@@ -5,7 +5,9 @@
 
 pub mod admin;
 pub mod config;
+mod connection;
 pub mod kafka;
+pub mod leftover;
 pub mod log_reader;
 pub mod refusal;
 pub mod registry;
