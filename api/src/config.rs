@@ -1,6 +1,7 @@
 //! Settings of the ingress. None of them influences a decision: those stand in the log.
 
-use crate::{limits, signature::PlatformKeys, waits::Waits};
+use crate::{limits, proxies::Proxies, signature::PlatformKeys, waits::Waits};
+use chassis::{front::Starting, shutdown::CancellationToken};
 use schemas::records::Mode;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -27,6 +28,8 @@ pub struct Config {
     pub header_timeout_ms: u64,
     pub idle_timeout_ms: u64,
     pub write_timeout_ms: u64,
+    pub drain_delay_ms: u64,
+    pub trusted_proxies: String,
     pub extra_wait_ms: u32,
     pub secure_cookies: bool,
     pub bench_noop: bool,
@@ -62,6 +65,8 @@ impl Default for Config {
             header_timeout_ms: 10_000,
             idle_timeout_ms: 90_000,
             write_timeout_ms: 10_000,
+            drain_delay_ms: 2_000,
+            trusted_proxies: "127.0.0.0/8,::1/128".into(),
             extra_wait_ms: 0,
             secure_cookies: false,
             bench_noop: false,
@@ -179,6 +184,26 @@ impl Config {
     /// Something that is no address.
     pub fn listen_addresses(&self) -> Result<Vec<SocketAddr>, BadSetting> {
         self.listen.split(',').map(|text| address("LISTEN", text)).collect()
+    }
+
+    /// Who may say that a request is the repetition of another.
+    ///
+    /// # Errors
+    /// Something that is no address.
+    pub fn trusted_proxies(&self) -> Result<Proxies, BadSetting> {
+        let variable = "TRUSTED_PROXIES";
+        Proxies::parse(&self.trusted_proxies).map_err(|problem| BadSetting { variable, problem })
+    }
+
+    /// What is said while nothing is built yet.
+    #[must_use]
+    pub fn starting(&self, shutdown: &CancellationToken) -> Starting {
+        let Self { kafka, kafka_wait_ms, .. } = self;
+        let waits_for = format!(
+            "starting: the log at {kafka} is not read yet; if this lasts, Kafka is away or TIDEMARK_KAFKA wrong, and the \
+             process ends after {kafka_wait_ms} ms"
+        );
+        Starting { process: "api", instance: self.instance.clone(), waits_for, shutdown: shutdown.clone() }
     }
 
     /// Address of the admin listener.

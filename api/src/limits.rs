@@ -62,7 +62,7 @@ pub const ORDERS_CACHED: usize = MAX_ORDERS_LISTED;
 /// Orders placed since a copy was made that are looked at, 8 bytes each, to see whether one is missing in it; beyond
 /// them MySQL is asked. The fold stands still meanwhile.
 pub const ORDERS_LOOKED_AT: u64 = 50_000;
-/// The same where MySQL is away; beyond them the answer is 503.
+/// The same where MySQL is away or far behind; beyond them the answer is 503.
 pub const ORDERS_LOOKED_AT_WITHOUT_MYSQL: u64 = 1_000_000;
 /// Reads from MySQL under way at once, also those that wait for a connection; more get 503 `OVERLOADED`.
 pub const HISTORY_READS: usize = 64;

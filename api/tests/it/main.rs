@@ -10,6 +10,7 @@ mod bad_input;
 mod carts;
 mod client;
 mod condition;
+mod edge;
 mod history;
 mod issue;
 mod keys;

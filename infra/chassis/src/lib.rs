@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod config;
 mod connection;
+pub mod front;
 pub mod kafka;
 pub mod leftover;
 pub mod log_reader;

@@ -71,6 +71,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Of an admin listener, which closes last and has nobody to wait for.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self { drain_timeout: Duration::from_secs(2), ..Self::default() }
+    }
+}
+
 /// Who is at the other end of a request's connection: a client, or the proxy before us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);

@@ -1,0 +1,69 @@
+//! What the ingress says of itself on `/health` and `/ready`.
+
+use crate::{config::ModeSetting, log::topic_log::TopicLog};
+use chassis::{admin::Condition, front::SHUTTING_DOWN, shutdown::CancellationToken};
+use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What the process says of itself.
+pub(crate) struct Ingoing {
+    pub(crate) mode: ModeSetting,
+    pub(crate) instance: String,
+    pub(crate) accounts: TopicLog<Accounts>,
+    pub(crate) coupons: TopicLog<Coupons>,
+    pub(crate) shop: TopicLog<Shop>,
+    /// Where the log ended at the start, in the order of `ingress::partitions`.
+    pub(crate) start: Vec<u64>,
+    pub(crate) caught_up: AtomicBool,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Condition for Ingoing {
+    fn health(&self) -> Value {
+        let mut stopped: Vec<String> = stopped(&self.accounts);
+        stopped.extend(self::stopped(&self.coupons));
+        stopped.extend(self::stopped(&self.shop));
+        json!({
+            "status": "ok",
+            "process": "api",
+            "instance": self.instance,
+            "mode": self.mode,
+            "insecure": self.mode == ModeSetting::Stage,
+            "stopped": stopped,
+        })
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.shutdown.is_cancelled() {
+            return Err(SHUTTING_DOWN.to_owned());
+        }
+        self.serves()
+    }
+
+    fn serves(&self) -> Result<(), String> {
+        if self.caught_up.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let (signup, rest) = self.start.split_at(self.accounts.cells().len());
+        let (coupon, order) = rest.split_at(self.coupons.cells().len());
+        let behind =
+            behind(&self.accounts, signup) + behind(&self.coupons, coupon) + behind(&self.shop, order);
+        if behind > 0 {
+            return Err(format!("{behind} records to fold"));
+        }
+        self.caught_up.store(true, Ordering::Release);
+        tracing::info!("ready: folded to the end that the log had at the start");
+        Ok(())
+    }
+}
+
+fn stopped<S: State>(log: &TopicLog<S>) -> Vec<String> {
+    log.cells().iter().filter_map(|cell| cell.stopped().map(|reason| reason.to_string())).collect()
+}
+
+fn behind<S: State>(log: &TopicLog<S>, ends: &[u64]) -> u64 {
+    // A stopped partition answers for itself; it must not keep the others from serving.
+    let open = log.cells().iter().zip(ends).filter(|(cell, _)| cell.stopped().is_none());
+    open.map(|(cell, end)| end.saturating_sub(cell.next_offset())).sum()
+}
