@@ -42,7 +42,7 @@ use schemas::{Topic, codec::Codec};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -64,6 +64,7 @@ pub struct App {
     shared: http::Shared,
     metrics: Option<PrometheusHandle>,
     shutdown: CancellationToken,
+    is_open: Arc<AtomicBool>,
     /// Ends tails and whatever else answers need, once the last request is answered.
     work: CancellationToken,
     /// Also where the process ends before it has begun.
@@ -124,6 +125,7 @@ impl App {
             decide_seconds: metrics::histogram!(metric::DECIDE_SECONDS),
             truncated: started.teller(),
         };
+        let is_open = Arc::new(AtomicBool::new(false));
         let condition = Arc::new(Ingoing {
             mode: config.mode,
             instance: config.instance.clone(),
@@ -132,13 +134,26 @@ impl App {
             shop,
             start,
             caught_up: false.into(),
+            is_open: is_open.clone(),
             shutdown: shutdown.clone(),
         });
         let wanted = control.view().state().unwrap_or_default();
         let memory = Memory::new(&config, &foundation, &ingress, (recent, &wanted)).await?;
         let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition)?;
         let threads = started.threads;
-        Ok(Self { config, secrets, shared, metrics, shutdown, work, _work: guard, fatal, threads, control })
+        Ok(Self {
+            config,
+            secrets,
+            shared,
+            metrics,
+            shutdown,
+            is_open,
+            work,
+            _work: guard,
+            fatal,
+            threads,
+            control,
+        })
     }
 
     /// Opens the public listeners when the folds are ready, and serves until shutdown or until the log turns out not to be
@@ -159,11 +174,11 @@ impl App {
         let view = self.control.view();
         let following = tokio::spawn(history::follow(self.shared.history.clone(), view, changed, work));
         let (shared, doors, limits) = (self.shared.clone(), CancellationToken::new(), self.limits());
-        let mut servers = JoinSet::new();
+        let (mut servers, is_open) = (JoinSet::new(), self.is_open.clone());
         let ended = tokio::select! {
             reason = self.fatal.recv() => reason.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason))),
             () = self.shutdown.cancelled() => Ok(()),
-            opened = open(Doors { public, shared, limits, close: doors.clone() }, &mut servers) => opened,
+            opened = open(Doors { public, shared, limits, is_open, close: doors.clone() }, &mut servers) => opened,
         };
         if let Err(error) = &ended {
             tracing::error!(%error, "the process ends");
@@ -218,12 +233,13 @@ struct Doors {
     public: Vec<Reserved>,
     shared: http::Shared,
     limits: Limits,
+    is_open: Arc<AtomicBool>,
     close: CancellationToken,
 }
 
 /// Opens them when the folds are ready; until then connections are refused. Ends only with an error.
 async fn open(doors: Doors, servers: &mut JoinSet<bool>) -> anyhow::Result<()> {
-    let Doors { public, shared, limits, close } = doors;
+    let Doors { public, shared, limits, is_open, close } = doors;
     while shared.condition.serves().is_err() {
         tokio::time::sleep(READY_INTERVAL).await;
     }
@@ -232,6 +248,7 @@ async fn open(doors: Doors, servers: &mut JoinSet<bool>) -> anyhow::Result<()> {
         let listener = reserved.listen().context("TIDEMARK_LISTEN")?;
         servers.spawn(serve::run(listener, router.clone(), limits, close.clone()));
     }
+    is_open.store(true, Ordering::Release);
     std::future::pending().await
 }
 

@@ -4,7 +4,10 @@ use crate::{config::ModeSetting, log::topic_log::TopicLog};
 use chassis::{admin::Condition, front::SHUTTING_DOWN, shutdown::CancellationToken};
 use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// What the process says of itself.
 pub(crate) struct Ingoing {
@@ -16,6 +19,8 @@ pub(crate) struct Ingoing {
     /// Where the log ended at the start, in the order of `ingress::partitions`.
     pub(crate) start: Vec<u64>,
     pub(crate) caught_up: AtomicBool,
+    /// Set once the public listeners are open.
+    pub(crate) is_open: Arc<AtomicBool>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -38,7 +43,9 @@ impl Condition for Ingoing {
         if self.shutdown.is_cancelled() {
             return Err(SHUTTING_DOWN.to_owned());
         }
-        self.serves()
+        self.serves()?;
+        let is_open = self.is_open.load(Ordering::Acquire);
+        is_open.then_some(()).ok_or_else(|| "the public listeners are about to open".to_owned())
     }
 
     fn serves(&self) -> Result<(), String> {

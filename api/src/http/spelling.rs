@@ -59,12 +59,13 @@ impl Aim {
     /// Another spelling than the one, a parameter that the route does not take, or one that comes twice.
     pub fn read(route: &str, uri: &Uri) -> Result<Self, ApiError> {
         let mut target = path(route, uri.path())?.into_owned();
-        let query = uri.query().unwrap_or_default();
-        let parameters = if query.is_empty() { Vec::new() } else { parameters(route, query)? };
-        // A question mark without a query says nothing.
-        if !query.is_empty() {
+        // A question mark or an ampersand that nothing follows says nothing.
+        let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let pairs: Vec<&str> = pairs.collect();
+        let parameters = parameters(route, &pairs)?;
+        if !pairs.is_empty() {
             target.push('?');
-            target.push_str(query);
+            target.push_str(&pairs.join("&"));
         }
         Ok(Self { target, parameters: parameters.into() })
     }
@@ -102,11 +103,11 @@ fn path<'a>(route: &str, path: &'a str) -> Result<Cow<'a, str>, ApiError> {
     Ok(Cow::Owned(written))
 }
 
-fn parameters(route: &str, query: &str) -> Result<Vec<Parameter>, ApiError> {
+fn parameters(route: &str, pairs: &[&str]) -> Result<Vec<Parameter>, ApiError> {
     let taken = TAKEN.iter().find(|(known, _)| *known == route).map_or(&[][..], |(_, names)| *names);
     let mut found: Vec<Parameter> = Vec::new();
-    for pair in query.split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    for pair in pairs {
+        let (name, value) = pair.split_once('=').unwrap_or((*pair, ""));
         let (name, value) = (decode(&name.replace('+', " "))?, decode(&value.replace('+', " "))?);
         if !taken.contains(&name.as_str()) {
             let takes = if taken.is_empty() { "none".to_owned() } else { taken.join(", ") };
@@ -193,7 +194,9 @@ mod tests {
             (BALANCE, "/api/users/6/balance?", "/api/users/6/balance"),
             (BALANCE, "http://other/api/users/6/balance", "/api/users/6/balance"),
             (BALANCE, "/api/users/0/balance", "/api/users/0/balance"),
+            (BALANCE, "/api/users/6/balance?&", "/api/users/6/balance"),
             ("/coupon/apply", "/coupon/apply?userId=5", "/coupon/apply?userId=5"),
+            ("/coupon/apply", "/coupon/apply?&userId=5&&", "/coupon/apply?userId=5"),
             (RESET, "/admin/campaigns/007/reset", "/admin/campaigns/007/reset"),
             (RESET, "/admin/campaigns/%EC%97%AC/reset", "/admin/campaigns/%EC%97%AC/reset"),
             (RESET, "/admin/campaigns/%ec%97%ac/reset", "/admin/campaigns/%EC%97%AC/reset"),
@@ -211,7 +214,6 @@ mod tests {
             (BALANCE, "/api/%75sers/6/balance", "not percent-encoded"),
             (BALANCE, "/api/users/6/balance?x", "takes none"),
             (BALANCE, "/api/users/6/balance?x=1", "takes none"),
-            (BALANCE, "/api/users/6/balance?&", "takes none"),
             (BALANCE, "/api/users/%zz/balance", "cannot be read"),
             (BALANCE, "/api/users/%f/balance", "cannot be read"),
             (BALANCE, "/api/users/%ff/balance", "cannot be read"),
@@ -219,7 +221,6 @@ mod tests {
             ("/coupon/apply", "/coupon/apply?userId=5&userId=5", "twice"),
             ("/coupon/apply", "/coupon/apply?userId=%35", "not percent-encoded"),
             ("/coupon/apply", "/coupon/apply?user%49d=5", "not percent-encoded"),
-            ("/coupon/apply", "/coupon/apply?userId=5&", "takes userId"),
             ("/coupon/apply", "/coupon/apply?userid=5", "takes userId"),
             ("/api/users/{id}/orders", "/api/users/1/orders?state=PAID", "takes status"),
         ] {

@@ -18,6 +18,7 @@ mod lists;
 mod log;
 mod overload;
 mod patience;
+mod process;
 mod raw;
 mod redis_away;
 mod requests;
