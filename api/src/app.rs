@@ -113,9 +113,9 @@ impl App {
         let (read_index, thread) = ReadIndex::start(reader, partitions, waits.read_index(), work.clone())?;
         started.threads.push(thread);
         let ingress = Ingress {
-            accounts: accounts.clone(),
-            coupons: coupons.clone(),
-            shop: shop.clone(),
+            accounts,
+            coupons,
+            shop,
             codec,
             appender: Arc::new(appender(&config, waits).await?),
             read_index,
@@ -126,17 +126,7 @@ impl App {
             truncated: started.teller(),
         };
         let is_open = Arc::new(AtomicBool::new(false));
-        let condition = Arc::new(Ingoing {
-            mode: config.mode,
-            instance: config.instance.clone(),
-            accounts,
-            coupons,
-            shop,
-            start,
-            caught_up: false.into(),
-            is_open: is_open.clone(),
-            shutdown: shutdown.clone(),
-        });
+        let condition = Arc::new(Ingoing::new(&config, &ingress, start, &is_open, &shutdown));
         let wanted = control.view().state().unwrap_or_default();
         let memory = Memory::new(&config, &foundation, &ingress, (recent, &wanted)).await?;
         let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition)?;

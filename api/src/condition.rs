@@ -1,6 +1,10 @@
 //! What the ingress says of itself on `/health` and `/ready`.
 
-use crate::{config::ModeSetting, log::topic_log::TopicLog};
+use crate::{
+    config::{Config, ModeSetting},
+    ingress::Ingress,
+    log::topic_log::TopicLog,
+};
 use chassis::{admin::Condition, front::SHUTTING_DOWN, shutdown::CancellationToken};
 use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
 use serde_json::{Value, json};
@@ -11,17 +15,39 @@ use std::sync::{
 
 /// What the process says of itself.
 pub(crate) struct Ingoing {
-    pub(crate) mode: ModeSetting,
-    pub(crate) instance: String,
-    pub(crate) accounts: TopicLog<Accounts>,
-    pub(crate) coupons: TopicLog<Coupons>,
-    pub(crate) shop: TopicLog<Shop>,
+    mode: ModeSetting,
+    instance: String,
+    accounts: TopicLog<Accounts>,
+    coupons: TopicLog<Coupons>,
+    shop: TopicLog<Shop>,
     /// Where the log ended at the start, in the order of `ingress::partitions`.
-    pub(crate) start: Vec<u64>,
-    pub(crate) caught_up: AtomicBool,
-    /// Set once the public listeners are open.
-    pub(crate) is_open: Arc<AtomicBool>,
-    pub(crate) shutdown: CancellationToken,
+    start: Vec<u64>,
+    caught_up: AtomicBool,
+    is_open: Arc<AtomicBool>,
+    shutdown: CancellationToken,
+}
+
+impl Ingoing {
+    /// `start`: where the log ended at the start. `is_open` is set once the public listeners are open.
+    pub(crate) fn new(
+        config: &Config,
+        ingress: &Ingress,
+        start: Vec<u64>,
+        is_open: &Arc<AtomicBool>,
+        shutdown: &CancellationToken,
+    ) -> Self {
+        Self {
+            mode: config.mode,
+            instance: config.instance.clone(),
+            accounts: ingress.accounts.clone(),
+            coupons: ingress.coupons.clone(),
+            shop: ingress.shop.clone(),
+            start,
+            caught_up: AtomicBool::new(false),
+            is_open: is_open.clone(),
+            shutdown: shutdown.clone(),
+        }
+    }
 }
 
 impl Condition for Ingoing {
