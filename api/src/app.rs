@@ -85,6 +85,7 @@ impl App {
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let (secrets, max_in_flight, waits) = (config.secrets()?, config.in_flight()?, config.waits()?);
+        config.trusted_proxies()?;
         let partitions = ingress::partitions(&config.topic_prefix);
         let (foundation, start) = {
             let (config, secrets, partitions) = (config.clone(), secrets.clone(), partitions.clone());

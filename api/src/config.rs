@@ -273,6 +273,12 @@ mod tests {
         assert_eq!(error, "TIDEMARK_SESSION_KEY: 2 bytes; a key has at least 16");
         let config = Config { listen: "localhost".into(), ..Config::default() };
         assert!(config.listen_addresses().is_err());
+        let config = Config { trusted_proxies: "localhost".into(), ..Config::default() };
+        let error = config.trusted_proxies().expect_err("a name").to_string();
+        assert_eq!(
+            error,
+            "TIDEMARK_TRUSTED_PROXIES: \"localhost\" is no address; write IP or IP/BITS, several by commas"
+        );
         let config = Config { max_in_flight: 0, ..Config::default() };
         let error = config.in_flight().expect_err("nobody could be served").to_string();
         assert_eq!(error, "TIDEMARK_MAX_IN_FLIGHT: 0 is not from 1 to 20000");

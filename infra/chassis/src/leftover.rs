@@ -29,21 +29,21 @@ pub(crate) struct Loan {
 }
 
 /// Where an untouched body comes back.
-pub(crate) struct Leftover(oneshot::Receiver<Incoming>);
+pub(crate) struct Leftover(Option<oneshot::Receiver<Incoming>>);
 
 /// Lends a body; nothing comes back where it is empty, too long, or only sent if it is asked for.
 pub(crate) fn lend(headers: &HeaderMap, body: Incoming) -> (Loan, Leftover) {
-    let (give, leftover) = oneshot::channel();
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let is_short = declared.is_none_or(|length| length <= MAX_DISCARDED_BYTES as u64);
-    let back = (is_short && !body.is_end_stream() && !headers.contains_key(EXPECT)).then_some(give);
+    let comes_back = is_short && !body.is_end_stream() && !headers.contains_key(EXPECT);
+    let (back, leftover) = comes_back.then(oneshot::channel).unzip();
     (Loan { body: Some(body), back }, Leftover(leftover))
 }
 
 impl Leftover {
     /// Throws away what came back.
-    pub(crate) async fn discard(mut self) {
-        let Ok(mut body) = self.0.try_recv() else { return };
+    pub(crate) async fn discard(self) {
+        let Some(mut body) = self.0.and_then(|mut back| back.try_recv().ok()) else { return };
         let discard = async {
             let mut length = 0;
             while let Ok(Some(Ok(frame))) = timeout(DISCARD_PAUSE, body.frame()).await {
