@@ -1,7 +1,8 @@
 //! Wires the ingress together; `run` gets its sockets from the caller, so tests own them.
 
 use crate::{
-    config::{Config, ModeSetting, Secrets},
+    condition::Ingoing,
+    config::{BadSetting, Config, ModeSetting, Secrets},
     controls,
     history::{self, History},
     http,
@@ -28,16 +29,16 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use chassis::{
     admin::{self, Condition},
+    front::Front,
     kafka::{self, ProducerLimits},
     log_reader::LogReader,
-    serve::{self, Limits},
-    shutdown::CancellationToken,
+    serve::{self, Limits, Reserved},
+    shutdown::{CancellationToken, DropGuard},
 };
 use control::{reporter::Reporter, skips::Skips};
-use domain::{accounts::Accounts, coupons::Coupons, fold::State, shop::Shop};
+use domain::fold::State;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::{Topic, codec::Codec};
-use serde_json::{Value, json};
 use std::{
     sync::{
         Arc,
@@ -47,12 +48,14 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::TcpListener,
     sync::{Notify, mpsc},
+    task::JoinSet,
 };
 
 /// How often gauges are set and the producer is asked whether it still works.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a starting process looks whether its folds are ready.
+const READY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A built ingress that serves nobody yet.
 pub struct App {
@@ -61,63 +64,14 @@ pub struct App {
     shared: http::Shared,
     metrics: Option<PrometheusHandle>,
     shutdown: CancellationToken,
+    is_open: Arc<AtomicBool>,
+    /// Ends tails and whatever else answers need, once the last request is answered.
+    work: CancellationToken,
+    /// Also where the process ends before it has begun.
+    _work: DropGuard,
     fatal: mpsc::Receiver<String>,
     threads: Vec<JoinHandle<()>>,
     control: control::tail::Tail,
-}
-
-/// What the process says of itself.
-struct Ingoing {
-    mode: ModeSetting,
-    instance: String,
-    accounts: TopicLog<Accounts>,
-    coupons: TopicLog<Coupons>,
-    shop: TopicLog<Shop>,
-    /// Where the log ended at the start, in the order of `ingress::partitions`.
-    start: Vec<u64>,
-    caught_up: AtomicBool,
-}
-
-impl Condition for Ingoing {
-    fn health(&self) -> Value {
-        let mut stopped: Vec<String> = stopped(&self.accounts);
-        stopped.extend(self::stopped(&self.coupons));
-        stopped.extend(self::stopped(&self.shop));
-        json!({
-            "status": "ok",
-            "process": "api",
-            "instance": self.instance,
-            "mode": self.mode,
-            "insecure": self.mode == ModeSetting::Stage,
-            "stopped": stopped,
-        })
-    }
-
-    fn ready(&self) -> Result<(), String> {
-        if self.caught_up.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let (signup, rest) = self.start.split_at(self.accounts.cells().len());
-        let (coupon, order) = rest.split_at(self.coupons.cells().len());
-        let behind =
-            behind(&self.accounts, signup) + behind(&self.coupons, coupon) + behind(&self.shop, order);
-        if behind > 0 {
-            return Err(format!("{behind} records to fold"));
-        }
-        self.caught_up.store(true, Ordering::Release);
-        tracing::info!("ready: folded to the end that the log had at the start");
-        Ok(())
-    }
-}
-
-fn stopped<S: State>(log: &TopicLog<S>) -> Vec<String> {
-    log.cells().iter().filter_map(|cell| cell.stopped().map(|reason| reason.to_string())).collect()
-}
-
-fn behind<S: State>(log: &TopicLog<S>, ends: &[u64]) -> u64 {
-    // A stopped partition answers for itself; it must not keep the others from serving.
-    let open = log.cells().iter().zip(ends).filter(|(cell, _)| cell.stopped().is_none());
-    open.map(|(cell, end)| end.saturating_sub(cell.reached())).sum()
 }
 
 impl App {
@@ -131,6 +85,7 @@ impl App {
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let (secrets, max_in_flight, waits) = (config.secrets()?, config.in_flight()?, config.waits()?);
+        config.trusted_proxies()?;
         let partitions = ingress::partitions(&config.topic_prefix);
         let (foundation, start) = {
             let (config, secrets, partitions) = (config.clone(), secrets.clone(), partitions.clone());
@@ -140,8 +95,10 @@ impl App {
         if config.mode == ModeSetting::Stage {
             tracing::warn!("stage mode: anybody may act for anybody. Never for real users");
         }
+        let work = CancellationToken::new();
+        let guard = work.clone().drop_guard();
         let (tell, fatal) = mpsc::channel(8);
-        let mut started = Started { threads: Vec::new(), tell, shutdown: shutdown.clone() };
+        let mut started = Started { threads: Vec::new(), tell, shutdown: work.clone() };
         let accounts = TopicLog::accounts(&config.topic_prefix);
         let coupons = TopicLog::coupons(&config.topic_prefix);
         let recent = Arc::new(RecentOrders::default());
@@ -154,13 +111,12 @@ impl App {
         started.tail(Tail::new(coupons.clone(), &reader, codec.clone(), skips())?)?;
         started.tail(Tail::new(shop.clone(), &reader, codec.clone(), skips())?)?;
         let reader = LogReader::new(reader)?;
-        let (read_index, thread) =
-            ReadIndex::start(reader, partitions, waits.read_index(), shutdown.clone())?;
+        let (read_index, thread) = ReadIndex::start(reader, partitions, waits.read_index(), work.clone())?;
         started.threads.push(thread);
         let ingress = Ingress {
-            accounts: accounts.clone(),
-            coupons: coupons.clone(),
-            shop: shop.clone(),
+            accounts,
+            coupons,
+            shop,
             codec,
             appender: Arc::new(appender(&config, waits).await?),
             read_index,
@@ -170,57 +126,62 @@ impl App {
             decide_seconds: metrics::histogram!(metric::DECIDE_SECONDS),
             truncated: started.teller(),
         };
-        let condition = Arc::new(Ingoing {
-            mode: config.mode,
-            instance: config.instance.clone(),
-            accounts,
-            coupons,
-            shop,
-            start,
-            caught_up: AtomicBool::new(false),
-        });
+        let is_open = Arc::new(AtomicBool::new(false));
+        let condition = Arc::new(Ingoing::new(&config, &ingress, start, &is_open, &shutdown));
         let wanted = control.view().state().unwrap_or_default();
         let memory = Memory::new(&config, &foundation, &ingress, (recent, &wanted)).await?;
-        let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition);
-        Ok(Self { config, secrets, shared, metrics, shutdown, fatal, threads: started.threads, control })
+        let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition)?;
+        let threads = started.threads;
+        Ok(Self {
+            config,
+            secrets,
+            shared,
+            metrics,
+            shutdown,
+            is_open,
+            work,
+            _work: guard,
+            fatal,
+            threads,
+            control,
+        })
     }
 
-    /// Serves until shutdown or until the log turns out not to be the one that was folded.
+    /// Opens the public listeners when the folds are ready, and serves until shutdown or until the log turns out not to be
+    /// the one that was folded. What answers need ends after the last answer, and the admin listener last of all.
     ///
     /// # Errors
     /// Why the process must end.
-    pub async fn run(mut self, public: Vec<TcpListener>, admin: TcpListener) -> anyhow::Result<()> {
-        let limits = Limits {
-            max_connections: self.config.max_connections,
-            header_timeout: Duration::from_millis(self.config.header_timeout_ms),
-            ..Limits::default()
-        };
-        let router = http::routes(self.shared.clone());
-        let mut servers = tokio::task::JoinSet::new();
-        for listener in public {
-            servers.spawn(serve::run(listener, router.clone(), limits, self.shutdown.clone()));
-        }
+    pub async fn run(mut self, public: Vec<Reserved>, front: Front) -> anyhow::Result<()> {
         let office = controls::office(&self.config, self.control.view(), self.shared.history.clone());
-        let admin_router = self.admin_router(office.clone().routes());
-        servers.spawn(serve::run(admin, admin_router, limits, self.shutdown.clone()));
+        front.serve(self.admin_router(office.clone().routes()));
         let warming = tokio::spawn(async move { office.warm().await });
-        let watcher = tokio::spawn(watch(self.shared.clone(), self.shutdown.clone()));
-        let ticker = tokio::spawn(ticker::run(self.shared.clone(), self.shutdown.clone()));
-        let history = tokio::spawn(history::watch(self.shared.history.clone(), self.shutdown.clone()));
+        let work = self.work.clone();
+        let watcher = tokio::spawn(watch(self.shared.clone(), work.clone(), self.shutdown.clone()));
+        let ticker = tokio::spawn(ticker::run(self.shared.clone(), work.clone()));
+        let history = tokio::spawn(history::watch(self.shared.history.clone(), work.clone()));
         let changed = Arc::new(Notify::new());
-        let reports =
-            controls::report(&self.config, self.shared.history.clone(), changed.clone(), &self.shutdown)?;
-        let (view, shutdown) = (self.control.view(), self.shutdown.clone());
-        let following = tokio::spawn(history::follow(self.shared.history.clone(), view, changed, shutdown));
+        let reports = controls::report(&self.config, self.shared.history.clone(), changed.clone(), &work)?;
+        let view = self.control.view();
+        let following = tokio::spawn(history::follow(self.shared.history.clone(), view, changed, work));
+        let (shared, doors, limits) = (self.shared.clone(), CancellationToken::new(), self.limits());
+        let (mut servers, is_open) = (JoinSet::new(), self.is_open.clone());
         let ended = tokio::select! {
             reason = self.fatal.recv() => reason.map_or(Ok(()), |reason| Err(anyhow::anyhow!(reason))),
             () = self.shutdown.cancelled() => Ok(()),
+            opened = open(Doors { public, shared, limits, is_open, close: doors.clone() }, &mut servers) => opened,
         };
         if let Err(error) = &ended {
             tracing::error!(%error, "the process ends");
         }
+        // From here on `/ready` says no; whoever goes by it gets the time to hear it.
         self.shutdown.cancel();
+        if ended.is_ok() && !servers.is_empty() {
+            tokio::time::sleep(Duration::from_millis(self.config.drain_delay_ms)).await;
+        }
+        doors.cancel();
         while servers.join_next().await.is_some() {}
+        self.work.cancel();
         let watched = watcher.await.context("the watcher")?;
         ticker.await.context("the ticker")?;
         history.await.context("the watcher of MySQL")?;
@@ -237,7 +198,18 @@ impl App {
             }
             tokio::task::spawn_blocking(move || thread.join()).await?.ok();
         }
+        front.close().await.context("the admin listener")?;
         ended.and(watched)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            max_connections: self.config.max_connections,
+            header_timeout: Duration::from_millis(self.config.header_timeout_ms),
+            idle_timeout: Duration::from_millis(self.config.idle_timeout_ms),
+            write_timeout: Duration::from_millis(self.config.write_timeout_ms),
+            ..Limits::default()
+        }
     }
 
     fn admin_router(&self, office: Router) -> Router {
@@ -245,6 +217,30 @@ impl App {
         let guarded = admin::guarded(guarded, &self.secrets.admin_token);
         admin::open_routes(self.shared.condition.clone(), self.metrics.clone()).merge(guarded)
     }
+}
+
+/// The public listeners, still closed.
+struct Doors {
+    public: Vec<Reserved>,
+    shared: http::Shared,
+    limits: Limits,
+    is_open: Arc<AtomicBool>,
+    close: CancellationToken,
+}
+
+/// Opens them when the folds are ready; until then connections are refused. Ends only with an error.
+async fn open(doors: Doors, servers: &mut JoinSet<bool>) -> anyhow::Result<()> {
+    let Doors { public, shared, limits, is_open, close } = doors;
+    while shared.condition.serves().is_err() {
+        tokio::time::sleep(READY_INTERVAL).await;
+    }
+    let router = http::routes(shared);
+    for reserved in public {
+        let listener = reserved.listen().context("TIDEMARK_LISTEN")?;
+        servers.spawn(serve::run(listener, router.clone(), limits, close.clone()));
+    }
+    is_open.store(true, Ordering::Release);
+    std::future::pending().await
 }
 
 /// Threads of the process and the way in which they say that it must end.
@@ -335,10 +331,10 @@ fn shared(
     foundation: &Foundation,
     (ingress, memory): (Ingress, Memory),
     condition: Arc<dyn Condition>,
-) -> http::Shared {
+) -> Result<http::Shared, BadSetting> {
     let Foundation { log_id, mode, opening_balance, .. } = *foundation;
     let fingerprint_key = secrets.fingerprint_key.clone();
-    Arc::new(http::App {
+    Ok(Arc::new(http::App {
         ingress,
         recent: memory.recent,
         history: memory.history,
@@ -353,15 +349,20 @@ fn shared(
         condition,
         requests: metric::RequestMetrics::default(),
         bench_noop: config.bench_noop,
-    })
+        trusted_proxies: config.trusted_proxies()?,
+    }))
 }
 
 /// Sets gauges; ends the process where the producer says that it will never send again.
-async fn watch(shared: http::Shared, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn watch(
+    shared: http::Shared,
+    work: CancellationToken,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let ingress = &shared.ingress;
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
+            () = work.cancelled() => return Ok(()),
             () = tokio::time::sleep(WATCH_INTERVAL) => {}
         }
         metrics::gauge!(metric::IN_FLIGHT).set(ingress.in_flight.load(Ordering::Relaxed) as f64);

@@ -1,6 +1,7 @@
 //! Settings of the ingress. None of them influences a decision: those stand in the log.
 
-use crate::{limits, signature::PlatformKeys, waits::Waits};
+use crate::{limits, proxies::Proxies, signature::PlatformKeys, waits::Waits};
+use chassis::{front::Starting, shutdown::CancellationToken};
 use schemas::records::Mode;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -25,6 +26,10 @@ pub struct Config {
     pub max_connections: usize,
     pub max_in_flight: usize,
     pub header_timeout_ms: u64,
+    pub idle_timeout_ms: u64,
+    pub write_timeout_ms: u64,
+    pub drain_delay_ms: u64,
+    pub trusted_proxies: String,
     pub extra_wait_ms: u32,
     pub secure_cookies: bool,
     pub bench_noop: bool,
@@ -58,6 +63,10 @@ impl Default for Config {
             max_connections: 10_000,
             max_in_flight: limits::MAX_IN_FLIGHT,
             header_timeout_ms: 10_000,
+            idle_timeout_ms: 90_000,
+            write_timeout_ms: 10_000,
+            drain_delay_ms: 2_000,
+            trusted_proxies: "127.0.0.0/8,::1/128".into(),
             extra_wait_ms: 0,
             secure_cookies: false,
             bench_noop: false,
@@ -177,6 +186,26 @@ impl Config {
         self.listen.split(',').map(|text| address("LISTEN", text)).collect()
     }
 
+    /// Who may say that a request is the repetition of another.
+    ///
+    /// # Errors
+    /// Something that is no address.
+    pub fn trusted_proxies(&self) -> Result<Proxies, BadSetting> {
+        let variable = "TRUSTED_PROXIES";
+        Proxies::parse(&self.trusted_proxies).map_err(|problem| BadSetting { variable, problem })
+    }
+
+    /// What is said while nothing is built yet.
+    #[must_use]
+    pub fn starting(&self, shutdown: &CancellationToken) -> Starting {
+        let Self { kafka, kafka_wait_ms, .. } = self;
+        let waits_for = format!(
+            "starting: the log at {kafka} is not read yet; if this lasts, Kafka is away or TIDEMARK_KAFKA wrong, and the \
+             process ends after {kafka_wait_ms} ms"
+        );
+        Starting { process: "api", instance: self.instance.clone(), waits_for, shutdown: shutdown.clone() }
+    }
+
     /// Address of the admin listener.
     ///
     /// # Errors
@@ -244,6 +273,12 @@ mod tests {
         assert_eq!(error, "TIDEMARK_SESSION_KEY: 2 bytes; a key has at least 16");
         let config = Config { listen: "localhost".into(), ..Config::default() };
         assert!(config.listen_addresses().is_err());
+        let config = Config { trusted_proxies: "localhost".into(), ..Config::default() };
+        let error = config.trusted_proxies().expect_err("a name").to_string();
+        assert_eq!(
+            error,
+            "TIDEMARK_TRUSTED_PROXIES: \"localhost\" is no address; write IP or IP/BITS, several by commas"
+        );
         let config = Config { max_in_flight: 0, ..Config::default() };
         let error = config.in_flight().expect_err("nobody could be served").to_string();
         assert_eq!(error, "TIDEMARK_MAX_IN_FLIGHT: 0 is not from 1 to 20000");

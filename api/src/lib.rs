@@ -3,6 +3,7 @@
 //! It never writes to MySQL, and nothing in it decides but the fold.
 
 pub mod app;
+mod condition;
 pub mod config;
 pub mod controls;
 pub mod foresight;
@@ -12,6 +13,7 @@ pub mod ingress;
 pub mod limits;
 pub mod log;
 pub mod metric;
+pub mod proxies;
 pub mod recent_orders;
 pub mod request;
 pub mod session;

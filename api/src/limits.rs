@@ -62,7 +62,7 @@ pub const ORDERS_CACHED: usize = MAX_ORDERS_LISTED;
 /// Orders placed since a copy was made that are looked at, 8 bytes each, to see whether one is missing in it; beyond
 /// them MySQL is asked. The fold stands still meanwhile.
 pub const ORDERS_LOOKED_AT: u64 = 50_000;
-/// The same where MySQL is away; beyond them the answer is 503.
+/// The same where MySQL is away or far behind; beyond them the answer is 503.
 pub const ORDERS_LOOKED_AT_WITHOUT_MYSQL: u64 = 1_000_000;
 /// Reads from MySQL under way at once, also those that wait for a connection; more get 503 `OVERLOADED`.
 pub const HISTORY_READS: usize = 64;
@@ -93,7 +93,7 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 /// Request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1_024;
 /// Of a larger body, read and thrown away before the 413, in bytes; beyond it the connection is closed at once.
-pub const MAX_DISCARDED_BYTES: usize = 1_024 * 1_024;
+pub const MAX_DISCARDED_BYTES: usize = chassis::leftover::MAX_DISCARDED_BYTES;
 /// From the end of the headers to the end of the body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// `Idempotency-Key`, in characters.

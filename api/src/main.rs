@@ -4,21 +4,29 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use api::{app::App, config::Config, metric};
-use chassis::{config, serve, shutdown, telemetry};
+use chassis::{config, front::Front, serve, shutdown, telemetry};
+use tokio::runtime::Runtime;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(run());
+    runtime.shutdown_timeout(shutdown::LEFT_BEHIND);
+    ended
+}
+
+async fn run() -> anyhow::Result<()> {
     telemetry::install_logs();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config: Config = config::load(&Config::default())?;
     let metrics = telemetry::install_metrics()?;
     metric::describe();
     let shutdown = shutdown::on_signal()?;
-    let mut public = Vec::new();
-    for address in config.listen_addresses()? {
-        public.push(serve::bind(address)?);
-    }
+    let public = config.listen_addresses()?.into_iter().map(serve::reserve).collect::<Result<_, _>>()?;
     let admin = serve::bind(config.admin_address()?)?;
-    let app = App::build(config, Some(metrics), shutdown.clone()).await?;
-    app.run(public, admin).await
+    let front = Front::open(admin, config.starting(&shutdown), Some(metrics.clone()))?;
+    let app = tokio::select! {
+        app = App::build(config, Some(metrics), shutdown.clone()) => app?,
+        () = shutdown.cancelled() => return Ok(front.close().await?),
+    };
+    app.run(public, front).await
 }

@@ -11,6 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub const COOKIE: &str = "tidemark_session";
 /// Which key signs; a second one is added when keys are rotated.
 const KEY_ID: u8 = 1;
+/// Cookies of our name that are looked at in one request; each costs a MAC.
+const MAX_COOKIES_TRIED: usize = 8;
 /// key id, user, session, issued at, expires at.
 const PAYLOAD_BYTES: usize = 1 + 8 + 16 + 8 + 8;
 /// SHA-256.
@@ -95,11 +97,17 @@ impl Sessions {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The session in a `Cookie` header, if it is ours and not over at `now_ms`.
+    /// The session in the lines of a `Cookie` header: the first one that is ours and not over at `now_ms`. Other cookies
+    /// may be any bytes, and a stale one of the same name may stand before ours.
     #[must_use]
-    pub fn read(&self, cookies: &str, now_ms: i64) -> Option<Session> {
-        let value =
-            cookies.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))?;
+    pub fn read<'a>(&self, lines: impl Iterator<Item = &'a [u8]>, now_ms: i64) -> Option<Session> {
+        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+        let values =
+            pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="));
+        values.take(MAX_COOKIES_TRIED).find_map(|value| self.open_value(value, now_ms))
+    }
+
+    fn open_value(&self, value: &[u8], now_ms: i64) -> Option<Session> {
         let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
         if bytes.len() != PAYLOAD_BYTES + MAC_BYTES || bytes[0] != KEY_ID {
             return None;
@@ -131,17 +139,41 @@ mod tests {
         let session = own.open(UserId::new(5).expect("in bounds"));
         let cookie = own.set_cookie(&session);
         let pair = cookie.split(';').next().expect("a pair");
+        let read =
+            |sessions: &Sessions, line: &str, now_ms| sessions.read([line.as_bytes()].into_iter(), now_ms);
         let header = format!("a=b; {pair}; c=d");
-        assert_eq!(own.read(&header, session.issued_at_ms), Some(session));
-        assert_eq!(own.read(&header, session.expires_at_ms), None, "over");
+        assert_eq!(read(&own, &header, session.issued_at_ms), Some(session));
+        assert_eq!(read(&own, &header, session.expires_at_ms), None, "over");
         for other in [sessions(2, 1, Mode::Secure), sessions(1, 2, Mode::Secure), sessions(1, 1, Mode::Stage)]
         {
-            assert_eq!(other.read(&header, session.issued_at_ms), None);
+            assert_eq!(read(&other, &header, session.issued_at_ms), None);
         }
         let forged = header.replace("=A", "=B");
-        assert_eq!(own.read(&forged, session.issued_at_ms), None);
+        assert_eq!(read(&own, &forged, session.issued_at_ms), None);
         for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
             assert!(cookie.contains(attribute), "{attribute}");
         }
+    }
+
+    #[test]
+    fn the_first_valid_cookie_counts_whatever_stands_around_it() {
+        let own = sessions(1, 1, Mode::Secure);
+        let session = own.open(UserId::new(5).expect("in bounds"));
+        let cookie = own.set_cookie(&session);
+        let pair = cookie.split(';').next().expect("a pair").as_bytes();
+        let stale = Session { expires_at_ms: session.issued_at_ms, ..session };
+        let stale = own.set_cookie(&stale);
+        let stale = stale.split(';').next().expect("a pair").as_bytes();
+        let read = |lines: &[&[u8]]| own.read(lines.iter().copied(), session.issued_at_ms);
+        let after = |before: &[u8]| [before, b"; ", pair].concat();
+        for before in
+            ["name=한글".as_bytes(), b"name=\xff\xfe", stale, b"tidemark_session=", b"tidemark_session", b""]
+        {
+            assert_eq!(read(&[&after(before)]), Some(session), "{before:?}");
+            assert_eq!(read(&[before, pair]), Some(session), "in two headers: {before:?}");
+        }
+        assert_eq!(read(&[b"x_tidemark_session=1", b"a=b"]), None);
+        let many = [stale; MAX_COOKIES_TRIED].join(&b';');
+        assert_eq!(read(&[&many, pair]), None, "beyond the limit");
     }
 }

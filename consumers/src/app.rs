@@ -19,8 +19,8 @@ use axum::{
 };
 use chassis::{
     admin::{self, Condition},
+    front::{Front, SHUTTING_DOWN},
     refusal,
-    serve::{self, Limits},
     shutdown::CancellationToken,
 };
 use control::tail::View;
@@ -29,7 +29,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::groups;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
 /// A built consumers process that has joined no group yet.
 pub struct App {
@@ -44,6 +44,7 @@ struct Working {
     units: Units,
     view: View,
     companions: Companions,
+    shutdown: CancellationToken,
 }
 
 impl Condition for Working {
@@ -68,6 +69,9 @@ impl Condition for Working {
     }
 
     fn ready(&self) -> Result<(), String> {
+        if self.shutdown.is_cancelled() {
+            return Err(SHUTTING_DOWN.to_owned());
+        }
         if self.view.state().is_none() {
             let trouble = self.view.trouble().unwrap_or_default();
             return Err(format!("control was not read, so everything is paused: {trouble}"));
@@ -112,7 +116,7 @@ impl App {
     ///
     /// # Errors
     /// Why the process must end.
-    pub async fn run(self, admin: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, front: Front, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut groups: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let mut tasks = JoinSet::new();
         self.plane.start(&mut tasks, &shutdown)?;
@@ -139,8 +143,7 @@ impl App {
                 _ => drop(self.join::<Folding<Coupons>>(unit, &mut groups, &shutdown)?),
             }
         }
-        let limits = Limits { drain_timeout: Duration::from_secs(2), ..Limits::default() };
-        let server = tokio::spawn(serve::run(admin, self.admin_router(), limits, shutdown.clone()));
+        front.serve(self.admin_router(&shutdown));
         let mut ended = Ok(());
         while let Some(group) = groups.join_next().await {
             // One group that ends, for whatever reason, ends the process: somebody restarts it.
@@ -150,9 +153,9 @@ impl App {
         if let Err(error) = &ended {
             tracing::error!(%error, "the process ends");
         }
-        server.await.context("the admin server")?;
         while tasks.join_next().await.is_some() {}
         self.plane.close().await;
+        front.close().await.context("the admin listener")?;
         ended
     }
 
@@ -171,12 +174,13 @@ impl App {
         Ok(open)
     }
 
-    fn admin_router(&self) -> Router {
+    fn admin_router(&self, shutdown: &CancellationToken) -> Router {
         let condition = Arc::new(Working {
             instance: self.config.instance.clone(),
             units: self.plane.units().clone(),
             view: self.plane.view(),
             companions: self.companions.clone(),
+            shutdown: shutdown.clone(),
         });
         let config = self.config.clone();
         let conservation = move || async move { conservation(config).await };

@@ -1,6 +1,6 @@
 //! Subcommands; what they print goes to stdout, logs go to stderr.
 
-use chassis::{serve, shutdown, telemetry};
+use chassis::{front::Front, serve, shutdown, telemetry};
 use clap::Parser;
 use consumers::{app::App, audit, config::Config, metric, tools};
 use std::{io::Write, process::ExitCode, time::Duration};
@@ -73,7 +73,15 @@ pub async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
             metric::describe();
             let shutdown = shutdown::on_signal()?;
             let listener = serve::bind(config.admin_listen.parse()?)?;
-            App::build(config, Some(metrics)).await?.run(listener, shutdown).await?;
+            let front = Front::open(listener, config.starting(&shutdown), Some(metrics.clone()))?;
+            let app = tokio::select! {
+                app = App::build(config, Some(metrics)) => app?,
+                () = shutdown.cancelled() => {
+                    front.close().await?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+            };
+            app.run(front, shutdown).await?;
         }
         Command::Init => tools::init::run(&config).await?,
         Command::Seed => tools::seed::run(&config).await?,

@@ -1,5 +1,6 @@
 //! Settings of the projections and their tools. None of them influences a decision: those stand in the log.
 
+use chassis::{front::Starting, shutdown::CancellationToken};
 use schemas::records::Mode;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,22 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What is said while nothing is built yet.
+    #[must_use]
+    pub fn starting(&self, shutdown: &CancellationToken) -> Starting {
+        let Self { kafka, kafka_wait_ms, .. } = self;
+        let waits_for = format!(
+            "starting: the log at {kafka} is not read yet; if this lasts, Kafka is away or TIDEMARK_KAFKA wrong, and the \
+             process ends after {kafka_wait_ms} ms"
+        );
+        Starting {
+            process: "consumers",
+            instance: self.instance.clone(),
+            waits_for,
+            shutdown: shutdown.clone(),
+        }
+    }
+
     /// The writer pool; connects when it is first used, because a database that is away stops nobody from starting.
     ///
     /// # Errors

@@ -5,13 +5,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod cli;
 
-use chassis::{config, telemetry};
+use chassis::{config, shutdown, telemetry};
 use clap::Parser;
 use consumers::config::Config;
 use std::process::ExitCode;
+use tokio::runtime::Runtime;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(run());
+    runtime.shutdown_timeout(shutdown::LEFT_BEHIND);
+    ended
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
     telemetry::install_logs();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = cli::Command::parse();

@@ -15,7 +15,7 @@ use migrations::entity::orders;
 use schemas::{OrderId, UserId};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 const ONE: &str = "order";
 const MANY: &str = "orders";
@@ -23,8 +23,9 @@ const MANY: &str = "orders";
 const FIRST: u64 = 1;
 /// Above every order id.
 const NEWEST: u64 = u64::MAX >> 1;
-/// The tables may change between two looks at them: what did not fit then is read once more.
-const ATTEMPTS: usize = 2;
+/// The tables may change between two looks at them: what did not fit then is read once more. Where they are paused or far
+/// behind, more has to be looked at than is good for others.
+const ATTEMPTS: [u64; 2] = [limits::ORDERS_LOOKED_AT, limits::ORDERS_LOOKED_AT_WITHOUT_MYSQL];
 
 /// An order as the tables have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,12 +148,39 @@ impl History {
         };
         let most = limits::ORDERS_LOOKED_AT_WITHOUT_MYSQL;
         // Somebody whose orders are all recent needs nothing else.
-        by_copy(most).or_else(|| self.judged(which.user, FIRST, Vec::new(), most)).ok_or(error)
+        by_copy(most).or_else(|| self.remembered(&which, most)).ok_or(error)
+    }
+
+    /// The newest orders of a user from memory alone, where all that was asked for is there: what is older does not matter
+    /// then, and so neither do tables that are away, paused or far behind.
+    fn remembered(&self, which: &WhichOrders, most: u64) -> Option<UserOrders> {
+        self.shop.only().look(|fold| {
+            let (placed, clock_ms) = (fold.header().next_seq, fold.header().clock_ms);
+            if placed > most {
+                return None;
+            }
+            let mut held = recent_by_id(self.recent.of_user(which.user).orders);
+            let ids: Vec<OrderId> = fold.state().owned_from(which.user, OrderId::new(FIRST)?).collect();
+            let (mut recent, mut wanted) = (Vec::new(), 0);
+            for id in ids.into_iter().rev() {
+                let order = match (held.remove(&id), fold.state().order(id, placed)) {
+                    (Some(order), _) => order,
+                    (None, Slot::Loaded(FoundOrder::Open(order))) => still_open(order),
+                    _ => return None,
+                };
+                let order = order.at(clock_ms);
+                wanted += usize::from(which.status.is_none_or(|wanted| wanted == order.status()));
+                recent.push(order);
+                if wanted == which.limit {
+                    break;
+                }
+            }
+            Some(UserOrders { recent, stored: Vec::new() })
+        })
     }
 
     async fn read_orders_of(&self, which: WhichOrders, name: &str) -> Result<UserOrders, HistoryError> {
-        let most = limits::ORDERS_LOOKED_AT;
-        for _ in 0..ATTEMPTS {
+        for most in ATTEMPTS {
             let head = self.reader.read(MANY, self.head(which.user)).await?;
             let judged = head.orders().and_then(|rows| self.judged(which.user, head.below, rows, most));
             let Some(found) = judged else { continue };
@@ -199,14 +227,21 @@ impl History {
             if fold.header().next_seq.saturating_sub(below) > most {
                 return None;
             }
-            let recent = self.recent.of_user(user).orders;
-            let recent = recent.into_iter().map(|recent| (recent.order.order_id, recent)).collect();
+            let recent = recent_by_id(self.recent.of_user(user).orders);
             judge(fold, user, below, (recent, rows))
         })
     }
 }
 
 type Recent = HashMap<OrderId, RecentOrder>;
+
+fn recent_by_id(orders: Vec<RecentOrder>) -> Recent {
+    orders.into_iter().map(|recent| (recent.order.order_id, recent)).collect()
+}
+
+fn still_open(order: &Arc<Order>) -> RecentOrder {
+    RecentOrder { order: order.clone(), fate: Fate::Open }
+}
 
 fn judge(
     fold: &Fold<Shop>,
@@ -216,14 +251,13 @@ fn judge(
 ) -> Option<UserOrders> {
     let placed = fold.header().next_seq;
     let find = |id: OrderId| fold.state().order(id, placed);
-    let open = |order: &std::sync::Arc<Order>| RecentOrder { order: order.clone(), fate: Fate::Open };
     for id in fold.state().owned_from(user, OrderId::new(below)?) {
         if recent.contains_key(&id) {
             continue;
         }
         // Placed after the rows were read, and not in memory any more.
         let Slot::Loaded(FoundOrder::Open(order)) = find(id) else { return None };
-        recent.insert(id, open(order));
+        recent.insert(id, still_open(order));
     }
     let mut stored = Vec::with_capacity(rows.len());
     for row in rows {
@@ -232,7 +266,7 @@ fn judge(
         }
         match find(row.order_id()) {
             Slot::Loaded(FoundOrder::Open(order)) => {
-                recent.insert(row.order_id(), open(order));
+                recent.insert(row.order_id(), still_open(order));
             }
             Slot::Loaded(FoundOrder::Closed { owner, status }) => {
                 if (owner, status) != (user, row.status) {

@@ -8,6 +8,7 @@ use super::{
     balances::user,
     caller::Caller,
     catalogue::number,
+    spelling::Parameters,
     wire::{WireId, WireTime, iso},
 };
 use crate::{
@@ -16,23 +17,20 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
 use migrations::entity::balance_logs::{CHARGE, Filter, PAYMENT, SET};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 const PROJECTION_LAG: HeaderName = HeaderName::from_static("x-projection-lag");
-
-type Parameters = HashMap<String, String>;
 
 /// See the module.
 pub async fn list(
     State(app): State<Shared>,
     Path(id): Path<String>,
-    Query(query): Query<Parameters>,
+    query: Parameters,
     caller: Caller,
 ) -> Result<Response, ApiError> {
     let user = user(&id)?;
@@ -73,7 +71,7 @@ fn code_name(code: u8) -> Option<&'static str> {
 
 fn filter(query: &Parameters) -> Result<Filter, ApiError> {
     let code = query.get("code").map(|text| {
-        let found = CODES.into_iter().find(|(name, _)| name == text).map(|(_, number)| number);
+        let found = CODES.into_iter().find(|(name, _)| *name == text).map(|(_, number)| number);
         found.ok_or_else(|| ApiError::invalid("code is SET, CHARGE or PAYMENT"))
     });
     let ref_id = query.get("refId").map(|text| {

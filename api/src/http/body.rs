@@ -1,6 +1,6 @@
 //! Bodies: `application/json` or empty, bounded in size and time, parsed once into a typed value.
 
-use super::{ApiError, Code};
+use super::{ApiError, Code, headers::one};
 use crate::limits;
 use axum::{
     body::{Body, Bytes},
@@ -22,7 +22,7 @@ impl<T: DeserializeOwned + Serialize, S: Send + Sync> FromRequest<S> for JsonBod
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let json = is_json(request.headers());
+        let json = is_json(request.headers())?;
         let bytes = read(request).await?;
         if bytes.is_empty() {
             return parse(b"{}").map(JsonBody);
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers());
+        let is_json = is_json(request.headers())?;
         Ok(Self { bytes: read(request).await?, is_json })
     }
 }
@@ -80,10 +80,10 @@ async fn collect(mut body: Body) -> Result<Bytes, ApiError> {
     if length > limits::MAX_BODY_BYTES { Err(Code::PayloadTooLarge.into()) } else { Ok(kept.freeze()) }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
+fn is_json(headers: &HeaderMap) -> Result<bool, ApiError> {
+    let value = one(headers, &header::CONTENT_TYPE)?.and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    Ok(essence.eq_ignore_ascii_case("application/json"))
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

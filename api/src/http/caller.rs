@@ -1,6 +1,6 @@
 //! Who asks, and by which key: taken from cookie, headers and mode, once per request.
 
-use super::{ApiError, App, Code, Shared, edge::IDEMPOTENCY_KEY};
+use super::{ApiError, App, Code, Shared, edge::IDEMPOTENCY_KEY, headers::one, spelling::Aim};
 use crate::{
     limits,
     request::{Principal, RetryKey, Target},
@@ -8,15 +8,18 @@ use crate::{
 };
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderName, HeaderValue, Method, header, request::Parts},
 };
-use chassis::admin::is_bearer;
+use chassis::{admin::has_token, serve::Peer};
 use schemas::{Topic, UserId, partition, records::Mode};
+
+/// The header by which a proxy marks its own attempts of one request.
+const RETRY_KEY: HeaderName = HeaderName::from_static("x-retry-key");
 
 /// What a request says of itself.
 pub struct Caller {
     method: Method,
-    path: String,
+    aim: Aim,
     /// None where nothing is appended.
     key: RetryKey,
     session: Option<Session>,
@@ -30,7 +33,7 @@ impl FromRequestParts<Shared> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
         // Keys are for what appends a record, and no other method ever does.
         let key = match parts.method {
-            Method::POST | Method::PATCH => retry_key(&parts.headers)?,
+            Method::POST | Method::PATCH => retry_key(parts, app)?,
             _ => RetryKey::None,
         };
         Self::read(parts, app, key)
@@ -50,33 +53,30 @@ impl FromRequestParts<Shared> for Keyless {
 
 impl Caller {
     fn read(parts: &Parts, app: &App, key: RetryKey) -> Result<Self, ApiError> {
-        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-        if path.len() > limits::MAX_PATH_BYTES {
-            return Err(ApiError::invalid(format!(
-                "path and query are over {} bytes",
-                limits::MAX_PATH_BYTES
-            )));
-        }
-        let cookies = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok());
-        let session = cookies.and_then(|cookies| app.sessions.read(cookies, wall_clock_ms()));
-        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let admin = is_bearer(bearer, &app.admin_token);
-        Ok(Self { method: parts.method.clone(), path: path.to_owned(), key, session, admin })
+        let aim = parts.extensions.get::<Aim>().ok_or(Code::Internal)?.clone();
+        // A header may come in several lines, and a cookie of ours beside others' in any encoding.
+        let cookies = parts.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+        let session = app.sessions.read(cookies, wall_clock_ms());
+        let admin = has_token(&parts.headers, &app.admin_token);
+        Ok(Self { method: parts.method.clone(), aim, key, session, admin })
     }
 }
 
-fn retry_key(headers: &HeaderMap) -> Result<RetryKey, ApiError> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    if let Some(key) = text(IDEMPOTENCY_KEY) {
-        if key.is_empty() || key.chars().count() > limits::MAX_KEY_CHARS {
-            let limit = limits::MAX_KEY_CHARS;
+fn retry_key(parts: &Parts, app: &App) -> Result<RetryKey, ApiError> {
+    if let Some(key) = one(&parts.headers, &IDEMPOTENCY_KEY)? {
+        let (key, limit) = (key.to_str().unwrap_or_default(), limits::MAX_KEY_CHARS);
+        if key.is_empty() || key.chars().count() > limit {
             return Err(ApiError::invalid(format!(
                 "Idempotency-Key must have 1 to {limit} visible ASCII characters"
             )));
         }
         return Ok(RetryKey::Client(key.to_owned()));
     }
-    match text("x-retry-key") {
+    let peer = parts.extensions.get::<Peer>();
+    if !peer.is_some_and(|Peer(address)| app.trusted_proxies.trust(*address)) {
+        return Ok(RetryKey::None);
+    }
+    match one(&parts.headers, &RETRY_KEY)?.map(|key| key.to_str().unwrap_or_default()) {
         Some(key) if !key.is_empty() && key.len() <= limits::MAX_KEY_CHARS => {
             Ok(RetryKey::Proxy(key.to_owned()))
         }
@@ -87,7 +87,7 @@ fn retry_key(headers: &HeaderMap) -> Result<RetryKey, ApiError> {
 impl Caller {
     /// Where the request is aimed.
     pub fn target(&self) -> Target<'_> {
-        Target { method: self.method.as_str(), path: &self.path }
+        Target { method: self.method.as_str(), path: self.aim.target() }
     }
 
     /// By which key.

@@ -6,6 +6,7 @@ use super::{
     balances::user,
     body::JsonBody,
     caller::{Caller, Keyless},
+    spelling::is_number,
     wire::{WireId, WireQuantity},
 };
 use crate::{
@@ -138,7 +139,7 @@ async fn caller_of(app: &App, caller: &Caller, id: &str) -> Result<UserId, ApiEr
 
 /// An option id in a path: a number that no option can have is in no cart.
 fn option_id(text: &str) -> Result<OptionId, ApiError> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !is_number(text) {
         return Err(ApiError::invalid("an option id is a number"));
     }
     text.parse().ok().and_then(OptionId::new).ok_or_else(|| Code::CART001.into())

@@ -6,12 +6,13 @@ use super::{
     body::{JsonBody, Object, canonical, or_default},
     caller::Caller,
     shop,
+    spelling::{Parameters, is_number},
     wire::{WireId, iso},
 };
 use crate::limits;
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::Response,
 };
 use domain::{
@@ -27,14 +28,12 @@ use schemas::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
-
-type Parameters = Query<HashMap<String, String>>;
+use std::{cmp::Reverse, sync::Arc};
 
 /// `GET /api/products?category&sortBy&page&size`.
-pub async fn list(State(app): State<Shared>, Query(query): Parameters) -> Result<Json<Value>, ApiError> {
-    let category = query.get("category").map(String::as_str);
-    let sort = Sort::parse(query.get("sortBy").map(String::as_str))?;
+pub async fn list(State(app): State<Shared>, query: Parameters) -> Result<Json<Value>, ApiError> {
+    let category = query.get("category");
+    let sort = Sort::parse(query.get("sortBy"))?;
     let page = number(&query, "page", 1, 1..=u32::MAX as usize)?;
     let size = number(&query, "size", limits::DEFAULT_PAGE_SIZE, 1..=limits::MAX_PAGE_SIZE)?;
     let mut products = app.ingress.shop.only().look(|fold| {
@@ -94,12 +93,15 @@ fn summary(id: ProductId, product: &Product) -> Value {
     })
 }
 
-/// `GET /api/products/top?count&dateRangeDays`.
-pub async fn top(State(app): State<Shared>, Query(query): Parameters) -> Result<Json<Value>, ApiError> {
+/// `GET /api/products/top?count&dateRangeDays`: whole UTC days, today among them; `countedFrom` and `countedTo` say which.
+/// Where they hold no sale it counts since ever, and `countedFrom` is null.
+pub async fn top(State(app): State<Shared>, query: Parameters) -> Result<Json<Value>, ApiError> {
     let count = number(&query, "count", 5, 1..=limits::MAX_TOP_PRODUCTS)?;
     let days = number(&query, "dateRangeDays", 3, 1..=MAX_SALES_DAYS as usize)?;
-    let data: Vec<Value> = app.ingress.shop.only().look(|fold| {
-        let top = fold.state().sales().top(fold.header().clock_ms, days as i64, count);
+    let body = app.ingress.shop.only().look(|fold| {
+        let (sales, now_ms) = (fold.state().sales(), fold.header().clock_ms);
+        let from = sales.counted_from_ms(now_ms, days as i64).map(iso);
+        let top = sales.top(now_ms, days as i64, count);
         let ranked = (1_u64..).zip(top).filter_map(|(rank, (id, sold))| {
             let product = fold.state().product(id).loaded()?;
             Some(json!({
@@ -111,9 +113,10 @@ pub async fn top(State(app): State<Shared>, Query(query): Parameters) -> Result<
                 "salesCount": sold,
             }))
         });
-        ranked.collect()
+        let data: Vec<Value> = ranked.collect();
+        json!({"data": data, "countedFrom": from, "countedTo": iso(now_ms)})
     });
-    Ok(Json(json!({"data": data})))
+    Ok(Json(body))
 }
 
 /// `GET /api/products/{id}`.
@@ -261,13 +264,13 @@ fn fits(field: &str, text: &str, min: usize, max: usize) -> Result<(), ApiError>
 
 /// A whole number among the query's parameters.
 pub fn number(
-    query: &HashMap<String, String>,
+    query: &Parameters,
     name: &str,
     default: usize,
     range: std::ops::RangeInclusive<usize>,
 ) -> Result<usize, ApiError> {
     let Some(text) = query.get(name) else { return Ok(default) };
-    let value = text.parse().ok().filter(|value| range.contains(value));
+    let value = is_number(text).then(|| text.parse().ok()).flatten().filter(|value| range.contains(value));
     value.ok_or_else(|| {
         ApiError::invalid(format!("{name} must be a number from {} to {}", range.start(), range.end()))
     })

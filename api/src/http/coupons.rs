@@ -4,6 +4,7 @@ use super::{
     ApiError, App, Code, Shared,
     body::{JsonBody, canonical},
     caller::Caller,
+    spelling::{Parameters, is_number},
     wire::{Percent, WireId, iso},
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -25,11 +26,7 @@ use domain::{
 use schemas::{CouponId, Record, Topic, UserId, partition, records::CouponClaimed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 /// Body of an issue.
 #[derive(Serialize, Deserialize)]
@@ -57,7 +54,7 @@ pub async fn issue(
 /// `POST /coupon/apply?userId=N`: the campaign `apply`, with the statuses of the system that it stands in for.
 pub async fn apply(
     State(app): State<Shared>,
-    Query(query): Query<HashMap<String, String>>,
+    query: Parameters,
     caller: Caller,
     JsonBody(_): JsonBody<Empty>,
 ) -> Result<Response, ApiError> {
@@ -89,12 +86,12 @@ pub struct Empty {}
 pub async fn of_user(
     State(app): State<Shared>,
     Path(id): Path<String>,
-    Query(query): Query<HashMap<String, String>>,
+    query: Parameters,
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
     let user_id = user(WireId::parse(&id))?;
     caller.act_for(&app, user_id).await?;
-    let wanted = match query.get("status").map(String::as_str) {
+    let wanted = match query.get("status") {
         None => None,
         Some(status @ ("AVAILABLE" | "USED" | "EXPIRED")) => Some(status.to_owned()),
         Some(_) => return Err(ApiError::invalid("status is AVAILABLE, USED or EXPIRED")),
@@ -256,8 +253,7 @@ pub fn replayed(mut response: Response, replayed: bool) -> Response {
 
 /// A coupon id in a path: a number that no coupon can have names no coupon.
 pub fn coupon_id(text: &str) -> Result<CouponId, ApiError> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits {
+    if !is_number(text) {
         return Err(ApiError::invalid("a coupon id is a number"));
     }
     text.parse().ok().and_then(CouponId::new).ok_or_else(|| Code::C006.into())

@@ -1,12 +1,13 @@
 //! The outermost layer: every error gets its JSON body and language here, keys are echoed, requests are counted.
 
-use super::{ApiError, Code, Shared};
+use super::{ApiError, Code, Shared, spelling::Aim};
+use crate::limits;
 use axum::{
     Router,
     body::Body,
     extract::{MatchedPath, Request, State},
     http::{
-        HeaderValue, Method, StatusCode,
+        HeaderName, HeaderValue, Method, StatusCode,
         header::{ACCEPT_LANGUAGE, ALLOW},
     },
     middleware::{self, Next},
@@ -15,7 +16,7 @@ use axum::{
 use std::{any::Any, time::Instant};
 
 /// The header by which a client makes its request safe to repeat.
-pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Puts the edge around a router.
 pub fn wrap(router: Router, app: Shared) -> Router {
@@ -25,25 +26,39 @@ pub fn wrap(router: Router, app: Shared) -> Router {
         .layer(middleware::from_fn_with_state(app, around))
 }
 
-async fn around(State(app): State<Shared>, request: Request, next: Next) -> Response {
+async fn around(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let english = prefers_english(request.headers().get(ACCEPT_LANGUAGE));
-    let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
+    let key = request.headers().get(&IDEMPOTENCY_KEY).cloned();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = method_name(request.method());
-    let response = match app.condition.ready() {
+    let response = match admit(&app, &mut request, route.as_ref()) {
         Ok(()) => next.run(request).await,
-        Err(_) => ApiError::from(Code::NotReady).into_response(),
+        Err(error) => error.into_response(),
     };
     let mut response = finish(response, english);
     if let Some(key) = key
         && echoes_key(response.status())
     {
-        response.headers_mut().insert(IDEMPOTENCY_KEY, key);
+        response.headers_mut().insert(&IDEMPOTENCY_KEY, key);
     }
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     app.requests.count(route, method, response.status().as_u16(), began.elapsed());
     response
+}
+
+/// Reads what a request is aimed at, before anybody acts on it.
+fn admit(app: &Shared, request: &mut Request, route: Option<&MatchedPath>) -> Result<(), ApiError> {
+    app.condition.serves().map_err(|_| Code::NotReady)?;
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > limits::MAX_PATH_BYTES) {
+        let most = limits::MAX_PATH_BYTES;
+        return Err(ApiError::invalid(format!("path and query are over {most} bytes")));
+    }
+    if let Some(route) = route {
+        let aim = Aim::read(route.as_str(), request.uri())?;
+        request.extensions_mut().insert(aim);
+    }
+    Ok(())
 }
 
 /// Writes the body of an error that has none yet.

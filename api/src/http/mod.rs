@@ -11,17 +11,19 @@ mod catalogue;
 mod coupons;
 mod edge;
 mod error;
+mod headers;
 mod orders;
 mod payments;
 mod requests;
 mod shop;
+mod spelling;
 mod webhooks;
 mod wire;
 
 pub use error::{ApiError, Code};
 
 use crate::{
-    history::History, ingress::Ingress, log::facts::FactLog, metric::RequestMetrics,
+    history::History, ingress::Ingress, log::facts::FactLog, metric::RequestMetrics, proxies::Proxies,
     recent_orders::RecentOrders, request::Identity, session::Sessions, signature::PlatformKeys, store::Store,
 };
 use axum::{
@@ -61,6 +63,8 @@ pub struct App {
     pub condition: Arc<dyn Condition>,
     /// Counts requests.
     pub requests: RequestMetrics,
+    /// Whose `X-Retry-Key` counts.
+    pub trusted_proxies: Proxies,
     /// Whether `POST /noop` is served, for benchmarks.
     pub bench_noop: bool,
 }

@@ -6,6 +6,7 @@ use super::{
     caller::Caller,
     coupons::user,
     shop,
+    spelling::{Parameters, is_number},
     wire::{WireId, WireQuantity},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::Response,
 };
 use domain::{
@@ -29,7 +30,7 @@ use schemas::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 /// Body of an order.
 #[derive(Serialize, Deserialize)]
@@ -128,12 +129,12 @@ async fn older(app: &App, closed: ClosedOrder) -> Result<Value, ApiError> {
 pub async fn of_user(
     State(app): State<Shared>,
     Path(id): Path<String>,
-    Query(query): Query<HashMap<String, String>>,
+    query: Parameters,
     caller: Caller,
 ) -> Result<Json<Value>, ApiError> {
     let user_id = super::balances::user(&id)?;
     caller.act_for(&app, user_id).await?;
-    let wanted = match query.get("status").map(String::as_str) {
+    let wanted = match query.get("status") {
         None => None,
         Some("PENDING") => Some(OrderStatus::Pending),
         Some("PAID") => Some(OrderStatus::Paid),
@@ -160,8 +161,7 @@ async fn merged(app: &App, user: UserId, status: Option<OrderStatus>) -> Result<
 
 /// An order id in a path: a number that no order can have names no order.
 pub fn order_id(text: &str) -> Result<OrderId, ApiError> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits {
+    if !is_number(text) {
         return Err(ApiError::invalid("an order id is a number"));
     }
     text.parse().ok().and_then(OrderId::new).ok_or_else(|| Code::O002.into())

@@ -7,12 +7,13 @@
 use super::{
     ApiError, Code, Shared,
     body::RawBody,
+    headers::one,
     wire::{WireId, WireTime},
 };
 use crate::{limits, session::wall_clock_ms, signature::Signature};
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderName, StatusCode},
 };
 use schemas::{OrderId, fact::Fact, facts::PlatformEventReceived};
 use serde::{Deserialize, Serialize};
@@ -34,11 +35,14 @@ pub async fn receive(
     headers: HeaderMap,
     RawBody { bytes, is_json }: RawBody,
 ) -> Result<StatusCode, ApiError> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name: HeaderName| {
+        let value = one(&headers, &name)?;
+        Ok::<_, ApiError>(value.and_then(|value| value.to_str().ok()).unwrap_or_default())
+    };
     let signed = Signature {
-        key_id: text("x-platform-key-id"),
-        timestamp: text("x-platform-timestamp"),
-        signature: text("x-platform-signature"),
+        key_id: text(HeaderName::from_static("x-platform-key-id"))?,
+        timestamp: text(HeaderName::from_static("x-platform-timestamp"))?,
+        signature: text(HeaderName::from_static("x-platform-signature"))?,
     };
     if !app.platform_keys.accept(signed, &bytes, wall_clock_ms()) {
         return Err(Code::SignatureInvalid.into());

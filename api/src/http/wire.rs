@@ -1,5 +1,6 @@
 //! Values as clients write them: ids as numbers or numeric strings, rates in percent, times as text or ms.
 
+use super::spelling::is_number;
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemas::{UserId, ids::ID_LIMIT};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -13,8 +14,7 @@ impl WireId {
     /// From text in a path or query.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let value = if digits { text.parse().ok()? } else { return None };
+        let value = if is_number(text) { text.parse().ok()? } else { return None };
         (value < ID_LIMIT).then_some(Self(value))
     }
 
@@ -116,8 +116,9 @@ impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let percent = f64::deserialize(deserializer)?;
         let rate_bp = (percent * 100.0).round();
-        let exact = (percent * 100.0 - rate_bp).abs() < 1e-6;
-        if exact && (0.0..=10_000.0).contains(&rate_bp) {
+        // The number that was written is the one nearest to its two decimals, or it has more of them.
+        let is_exact = (rate_bp / 100.0).total_cmp(&percent).is_eq();
+        if is_exact && (0.0..=10_000.0).contains(&rate_bp) {
             Ok(Self(rate_bp as i32))
         } else {
             Err(de::Error::custom("a discount rate is a percentage from 0 to 100 with at most two decimals"))
@@ -202,6 +203,7 @@ mod tests {
             "\"\"",
             "\" 5\"",
             "\"5x\"",
+            "\"05\"",
             "\"+5\"",
             "true",
             "[1]",
@@ -225,9 +227,15 @@ mod tests {
 
     #[test]
     fn rates_and_times_come_back_as_they_were_meant() {
-        let percent = |json| serde_json::from_str::<Percent>(json).ok().map(|p| p.0);
+        let percent = |json: &str| serde_json::from_str::<Percent>(json).ok().map(|p| p.0);
         assert_eq!((percent("15"), percent("12.5"), percent("0.29")), (Some(1500), Some(1250), Some(29)));
-        assert_eq!((percent("100.01"), percent("-1"), percent("0.001")), (None, None, None));
+        for bad in ["100.01", "-1", "0.001", "1e-9", "15.000000001", "99.999999999", "100.0000001", "-1e-9"] {
+            assert_eq!(percent(bad), None, "{bad}");
+        }
+        for rate_bp in 0..=10_000 {
+            let written = format!("{}.{:02}", rate_bp / 100, rate_bp % 100);
+            assert_eq!(percent(&written), Some(rate_bp), "{written}");
+        }
         assert_eq!(Percent::to_json(1500).to_string(), "15");
         assert_eq!(Percent::to_json(1250).to_string(), "12.5");
         let time = |json| serde_json::from_str::<WireTime>(json).ok().map(|t| t.0);

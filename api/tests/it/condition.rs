@@ -6,8 +6,8 @@ use crate::{
     server::{Server, fresh_user, secure, stage},
 };
 use api::{
-    config::ModeSetting, history, http, ingress, limits, log as api_log, metric, recent_orders, request,
-    session, store, waits::Waits,
+    config::ModeSetting, history, http, ingress, limits, log as api_log, metric, proxies::Proxies,
+    recent_orders, request, session, store, waits::Waits,
 };
 use arc_swap::ArcSwap;
 use chassis::{
@@ -138,6 +138,7 @@ fn routes(
         opening_balance: 0,
         condition: Arc::new(Behind),
         requests: metric::RequestMetrics::default(),
+        trusted_proxies: Proxies::default(),
         bench_noop: false,
     })
 }

@@ -61,6 +61,8 @@ pub(crate) fn config(prefix: &str, mode: ModeSetting) -> Config {
         platform_keys: format!("{PLATFORM_KEY_ID}:{}", hex::encode(PLATFORM_KEY)),
         extra_wait_ms: EXTRA_WAIT_MS,
         redis_timeout_ms: u64::from(EXTRA_WAIT_MS),
+        // Nobody goes by `/ready` here, but where that is what is tested.
+        drain_delay_ms: 0,
         ..Config::default()
     }
 }

@@ -9,7 +9,7 @@ use api::{
     app::App,
     config::{Config, ModeSetting},
 };
-use chassis::{serve, shutdown::CancellationToken};
+use chassis::{front::Front, serve, shutdown::CancellationToken};
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::Topic;
 use serde_json::{Value, json};
@@ -42,12 +42,13 @@ impl Server {
     /// The same with a recorder for `/metrics`.
     pub(crate) async fn start_measured(config: Config, metrics: Option<PrometheusHandle>) -> Self {
         let shutdown = CancellationToken::new();
+        let port = || "127.0.0.1:0".parse().unwrap();
+        let (reserved, listener) = (serve::reserve(port()).unwrap(), serve::bind(port()).unwrap());
+        let front = Front::open(listener, config.starting(&shutdown), metrics.clone()).unwrap();
         let app = App::build(config, metrics, shutdown.clone()).await.expect("the application is built");
-        let bind = || serve::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let (public, admin) = (bind(), bind());
-        let addresses = (public.local_addr().unwrap(), admin.local_addr().unwrap());
-        let running = tokio::spawn(app.run(vec![public], admin));
-        let server = Self { public: addresses.0, admin: addresses.1, shutdown, running };
+        let (public, admin) = (reserved.local_addr().unwrap(), front.address());
+        let running = tokio::spawn(app.run(vec![reserved], front));
+        let server = Self { public, admin, shutdown, running };
         server.wait_until_ready().await;
         server
     }
@@ -58,6 +59,11 @@ impl Server {
             self.admin_get("/ready").seen(200).await
         })
         .await;
+    }
+
+    /// What SIGTERM does.
+    pub(crate) fn begin_to_stop(&self) {
+        self.shutdown.cancel();
     }
 
     /// Ends it as SIGTERM would, and fails the test where it did not end well.

@@ -28,7 +28,9 @@ async fn config() -> Config {
 fn a_header_that_never_ends_is_cut_off() {
     run(async {
         let header_timeout_ms = HEADER.as_millis() as u64;
-        let server = Server::start(Config { header_timeout_ms, ..config().await }).await;
+        let server =
+            Server::start(Config { header_timeout_ms, idle_timeout_ms: header_timeout_ms, ..config().await })
+                .await;
         let began = Instant::now();
         let mut half = Raw::with(server.public, HALF_A_HEADER).await;
         let mut silent = Raw::connect(server.public).await;

@@ -2,9 +2,13 @@
 //! never waits longer than it must.
 
 use crate::limits;
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, SecondsFormat, Utc};
 use migrations::entity::external_dispatches::Model;
-use reqwest::{Client, Response, StatusCode, Url, header::RETRY_AFTER, redirect::Policy};
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{DATE, HeaderMap, RETRY_AFTER},
+    redirect::Policy,
+};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -92,7 +96,7 @@ impl Partner {
         let request = request.header("Idempotency-Key", order.order_id.to_string()).json(order);
         let answer = request.send().await.map_err(|error| self.silence(&error))?;
         let status = answer.status();
-        let retry_after = seconds(&answer);
+        let retry_after = retry_after(answer.headers(), Utc::now());
         // Only so that the connection can be used again; the status has said all.
         drain(answer).await;
         if status.is_success() {
@@ -118,10 +122,18 @@ impl Partner {
     }
 }
 
-/// A date is not understood here, only seconds.
-fn seconds(answer: &Response) -> Option<Duration> {
-    let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
+/// Seconds, or an HTTP date (RFC 9110, 10.2.3). A date is compared with the answer's own `Date`, where it has one: the
+/// partner's clock need not be ours.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text: &str| DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc());
+    let wish = text(RETRY_AFTER)?;
+    if let Ok(seconds) = wish.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let said = text(DATE).and_then(date).unwrap_or(now);
+    // A date that has gone by means now.
+    Some((date(wish)? - said).to_std().unwrap_or_default())
 }
 
 async fn drain(mut answer: Response) {
@@ -130,6 +142,34 @@ async fn drain(mut answer: Response) {
         read += chunk.len();
         if read > limits::PLATFORM_ANSWER_BYTES {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is waited for by an answer with these headers, in seconds, at 08:49:37.
+    fn waits(retry_after: &str, date: Option<&str>) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, retry_after.parse().expect("a header"));
+        date.map(|date| headers.insert(DATE, date.parse().expect("a header")));
+        let now = DateTime::parse_from_rfc3339("1994-11-06T08:49:37Z").expect("a time").to_utc();
+        super::retry_after(&headers, now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn the_partners_wish_is_heard_in_seconds_and_as_a_date() {
+        let date = "Sun, 06 Nov 1994 08:50:07 GMT";
+        assert_eq!(waits("120", None), Some(120));
+        assert_eq!(waits(" 0 ", None), Some(0));
+        assert_eq!(waits(date, None), Some(30), "by our clock");
+        assert_eq!(waits(date, Some("Sun, 06 Nov 1994 08:50:00 GMT")), Some(7), "by the partner's");
+        assert_eq!(waits(date, Some("Sun, 06 Nov 1994 09:00:00 GMT")), Some(0), "it has gone by");
+        assert_eq!(waits(date, Some("nonsense")), Some(30));
+        for bad in ["", "soon", "-5", "1.5", "Sun, 06 Nov 1994", "99999999999999999999999"] {
+            assert_eq!(waits(bad, None), None, "{bad}");
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     patience::{until_right, until_true, within_patience},
     world::World,
 };
-use chassis::{serve, shutdown::CancellationToken};
+use chassis::{front::Front, serve, shutdown::CancellationToken};
 use consumers::{app::App, config::Config};
 use schemas::Topic;
 use serde_json::Value;
@@ -40,10 +40,11 @@ impl World {
         let url = format!("http://{}", listener.local_addr()?);
         let (shutdown, alive) = (self.shutdown.child_token(), self.alive.clone());
         let (instance, token) = (config.instance.clone(), config.admin_token.clone());
+        let front = Front::open(listener, config.starting(&shutdown), None)?;
         let app = App::build(config, None).await?;
         let own = shutdown.clone();
         let running = tokio::spawn(async move {
-            let ended = app.run(listener, own).await;
+            let ended = app.run(front, own).await;
             drop(alive);
             ended
         });

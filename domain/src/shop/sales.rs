@@ -37,6 +37,14 @@ impl Sales {
         ranking
     }
 
+    /// From when [`Self::top`] counts for these arguments, in ms since the epoch: whole UTC days. `None`: since ever,
+    /// because nothing was sold in those days.
+    #[must_use]
+    pub fn counted_from_ms(&self, now_ms: i64, days: i64) -> Option<i64> {
+        let first = now_ms.div_euclid(DAY_MS) - days.clamp(1, MAX_SALES_DAYS) + 1;
+        self.days.range(first..).any(|(_, units)| !units.is_empty()).then_some(first * DAY_MS)
+    }
+
     /// Units of a product ever sold.
     #[must_use]
     pub fn sold(&self, product: ProductId) -> u64 {

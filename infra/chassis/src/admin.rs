@@ -4,7 +4,7 @@ use crate::refusal;
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{StatusCode, header::AUTHORIZATION},
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -23,6 +23,13 @@ pub trait Condition: Send + Sync + 'static {
     /// # Errors
     /// One sentence for the operator.
     fn ready(&self) -> Result<(), String>;
+    /// Whether requests may be answered: also by a process that is told to end and not ready any more.
+    ///
+    /// # Errors
+    /// One sentence for the operator.
+    fn serves(&self) -> Result<(), String> {
+        self.ready()
+    }
 }
 
 /// `/health`, `/ready` and `/metrics`, open to whoever reaches the listener.
@@ -59,8 +66,7 @@ pub fn guarded(router: Router, token: &str) -> Router {
 }
 
 async fn check(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if is_bearer(header, &token) {
+    if has_token(request.headers(), &token) {
         return next.run(request).await;
     }
     let message = "Send the admin token as a bearer token.";
@@ -77,23 +83,46 @@ async fn wrong_method() -> Response {
     refusal::response(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
 }
 
-/// Whether an `Authorization` header carries the token; an empty token lets nobody in.
+/// Whether the one `Authorization` header carries the token; an empty token lets nobody in, and neither do two headers.
 #[must_use]
-pub fn is_bearer(header: Option<&str>, token: &str) -> bool {
-    let given = header.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    !token.is_empty() && bool::from(given.as_bytes().ct_eq(token.as_bytes()))
+pub fn has_token(headers: &HeaderMap, token: &str) -> bool {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    match (given.next(), given.next()) {
+        (Some(header), None) => is_bearer(header.as_bytes(), token),
+        _ => false,
+    }
+}
+
+/// The scheme may be written in any case, and any number of spaces may follow it (RFC 9110, 11.1 and 11.4).
+fn is_bearer(header: &[u8], token: &str) -> bool {
+    let Some((scheme, given)) = header.split_at_checked(b"Bearer".len()) else { return false };
+    let is_apart = given.starts_with(b" ");
+    let is_right = bool::from(given.trim_ascii().ct_eq(token.as_bytes()));
+    scheme.eq_ignore_ascii_case(b"Bearer") && is_apart && is_right && !token.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_bearer;
+    use super::has_token;
+    use axum::http::{HeaderMap, header::AUTHORIZATION};
+
+    fn lets_in(headers: &[&str], token: &str) -> bool {
+        let header = |text: &&str| (AUTHORIZATION, text.parse().expect("a header"));
+        has_token(&headers.iter().map(header).collect::<HeaderMap>(), token)
+    }
 
     #[test]
-    fn only_the_very_token_is_let_in() {
-        assert!(is_bearer(Some("Bearer abc"), "abc"));
-        for header in [None, Some("abc"), Some("Bearer ab"), Some("Bearer abcd"), Some("Basic abc")] {
-            assert!(!is_bearer(header, "abc"), "{header:?}");
+    fn only_the_very_token_is_let_in_however_the_scheme_is_written() {
+        for header in ["Bearer abc", "bearer abc", "BEARER abc", "bEaReR abc", "Bearer  abc", "Bearer abc "] {
+            assert!(lets_in(&[header], "abc"), "{header:?}");
         }
-        assert!(!is_bearer(Some("Bearer "), ""), "no token set lets nobody in");
+        for header in
+            ["", "abc", "Bearerabc", "Bearer ab", "Bearer abcd", "Bearer ABC", "Basic abc", "Bearer"]
+        {
+            assert!(!lets_in(&[header], "abc"), "{header:?}");
+        }
+        assert!(!lets_in(&[], "abc"), "no header");
+        assert!(!lets_in(&["Bearer abc", "Bearer abc"], "abc"), "two headers");
+        assert!(!lets_in(&["Bearer "], ""), "no token set lets nobody in");
     }
 }

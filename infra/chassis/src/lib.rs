@@ -5,7 +5,10 @@
 
 pub mod admin;
 pub mod config;
+mod connection;
+pub mod front;
 pub mod kafka;
+pub mod leftover;
 pub mod log_reader;
 pub mod refusal;
 pub mod registry;

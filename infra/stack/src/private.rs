@@ -192,10 +192,18 @@ pub fn redis_with(change: impl FnOnce(&mut RedisOptions)) -> Result<Private<Redi
 /// # Errors
 /// It cannot be installed or started.
 pub fn nginx(upstream: Vec<u16>) -> Result<Private<Nginx>> {
+    nginx_behind(upstream, Vec::new())
+}
+
+/// The same behind other proxies, at these addresses.
+///
+/// # Errors
+/// It cannot be installed or started.
+pub fn nginx_behind(upstream: Vec<u16>, trusted_proxies: Vec<String>) -> Result<Private<Nginx>> {
     let program = install::tool(Tool::Nginx)?;
     let (folder, place) = place("nginx")?;
     let leased = lease()?;
-    let options = NginxOptions { listen: vec![leased.port()], upstream };
+    let options = NginxOptions { listen: vec![leased.port()], upstream, trusted_proxies };
     Ok(Private { service: Nginx::start(program, &place, options)?, folder, _leases: vec![leased] })
 }
 

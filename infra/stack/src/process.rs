@@ -106,6 +106,8 @@ pub fn environment(
         ("TIDEMARK_TOPIC_PREFIX", ours("TIDEMARK_TOPIC_PREFIX", "")),
         ("TIDEMARK_MODE", ours("TIDEMARK_MODE", "secure")),
         ("TIDEMARK_REPLICATION", replication.to_string()),
+        // Our nginx does not go by `/ready`: a refused connection sends it to the next process.
+        ("TIDEMARK_DRAIN_DELAY_MS", ours("TIDEMARK_DRAIN_DELAY_MS", "0")),
     ];
     env.extend(own.map(|(name, value)| (name.to_owned(), value)));
     if !endpoints.platform.is_empty() {

@@ -63,6 +63,11 @@ fn what_sells_is_ranked_by_units() {
         let order = pair.one.order(user, option, 900_000).await;
         pair.one.pay(order, &json!({"userId": user})).expect(201).await;
         let top = pair.one.get("/api/products/top?count=100&dateRangeDays=3").expect(200).await.json();
+        let time =
+            |field: &str| top[field].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+        let (from, to) = (time("countedFrom"), time("countedTo"));
+        assert_eq!((to.date_naive() - from.date_naive()).num_days(), 2, "{top}");
+        assert_eq!(from.time(), chrono::NaiveTime::MIN, "whole days: {top}");
         let top = top["data"].as_array().unwrap();
         let sold: Vec<u64> = top.iter().map(|p| p["salesCount"].as_u64().unwrap()).collect();
         assert!(sold.is_sorted_by(|a, b| a >= b), "{sold:?}");

@@ -62,6 +62,10 @@ fn days_are_counted_with_the_present_one_and_an_empty_list_falls_back_to_all_tim
     assert_eq!(top(&till, now, 3, 9), [(1, 9), (2, 3), (3, 2)]);
     assert_eq!(top(&till, now + 3 * DAY_MS, 3, 9), [(1, 9), (2, 3), (3, 2)], "no sale within, so all time");
     assert_eq!(top(&till, now + 2 * DAY_MS, 3, 9), [(3, 2)]);
+    let from = |ms: i64, days| till.fold.state().sales().counted_from_ms(START_MS + ms, days);
+    let midnight = START_MS + TO_MIDNIGHT_MS;
+    assert_eq!((from(now, 1), from(now, 2)), (Some(midnight + DAY_MS), Some(midnight)));
+    assert_eq!((from(now + 3 * DAY_MS, 3), from(now, 0)), (None, Some(midnight + DAY_MS)));
     for senseless in [0, -1, i64::MIN] {
         assert_eq!(top(&till, now, senseless, 9), [(3, 2)], "at least the present day");
     }

@@ -16,6 +16,8 @@ pub struct NginxOptions {
     pub listen: Vec<u16>,
     /// Ports of the API processes on 127.0.0.1.
     pub upstream: Vec<u16>,
+    /// Addresses (`IP` or `IP/BITS`) of proxies before this one, whose `X-Retry-Key` is kept. Nobody else's is.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// An nginx.
@@ -78,19 +80,21 @@ fn write_config(folder: &Path, options: &NginxOptions) -> Result<()> {
 
 fn render(options: &NginxOptions, folder: &Path, root: bool) -> String {
     let indent = |lines: Vec<String>| lines.join("\n    ");
-    // A 503 is tried elsewhere, and is no reason to leave a process alone: it may be about one cart, one partition or one
-    // old order, and three of them would take all processes away from everybody. A dead one refuses within a millisecond.
+    // A 503 is an answer, and no reason to leave a process alone: it may be about one cart, one partition or one old order,
+    // and "full" three times over is more load. A dead process refuses within a millisecond, and so does one that starts.
     let servers = options.upstream.iter().map(|port| format!("server 127.0.0.1:{port} max_fails=0;"));
     let listens = options.listen.iter().map(|port| format!("listen 127.0.0.1:{port} backlog=4096;"));
     // As root nginx would give its workers to `nobody`, who cannot reach a folder below /root.
     let user = if root { "user root;\n" } else { "" };
     // A second try only makes sense at another process.
+    let trusted = options.trusted_proxies.iter().map(|range| format!("{range} 1;"));
     let tries = options.upstream.len().clamp(1, 3);
     include_str!("../../recipes/nginx.conf")
         .replace("@USER@\n", user)
         .replace("@FOLDER@", &folder.display().to_string())
         .replace("@SERVERS@", &indent(servers.collect()))
         .replace("@LISTENS@", &indent(listens.collect()))
+        .replace("@TRUSTED@", &indent(trusted.collect()))
         .replace("@TRIES@", &tries.to_string())
 }
 
@@ -99,8 +103,8 @@ mod tests {
     use super::*;
 
     fn rendered(upstream: Vec<u16>) -> String {
-        let listen = vec![3000, 8080];
-        render(&NginxOptions { listen, upstream }, Path::new("/data/nginx"), true)
+        let (listen, trusted_proxies) = (vec![3000, 8080], vec!["10.0.0.0/8".to_owned()]);
+        render(&NginxOptions { listen, upstream, trusted_proxies }, Path::new("/data/nginx"), true)
     }
 
     #[test]
@@ -113,6 +117,14 @@ mod tests {
         }
         assert!(!text.contains('@'), "{text}");
         assert!(text.contains("pid /data/nginx/nginx.pid;"));
+    }
+
+    #[test]
+    fn only_what_may_have_been_lost_is_tried_elsewhere_and_only_under_one_key() {
+        let text = rendered(vec![1, 2]);
+        assert!(text.contains("proxy_next_upstream error timeout non_idempotent;"), "{text}");
+        assert!(text.contains("proxy_set_header X-Retry-Key $retry_key;"), "{text}");
+        assert!(text.contains("10.0.0.0/8 1;"), "{text}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! nginx in front of two servers.
 
 use super::exchange;
-use stack::{http, private};
+use stack::{http, private, services::Nginx};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -11,20 +13,31 @@ const SOON: Duration = Duration::from_secs(30);
 /// A path that no server can serve just now.
 const UNAVAILABLE: &str = "/unavailable";
 
+/// A path whose answer is the retry key itself.
+const SHOW_KEY: &str = "/key";
+
 /// A server that answers every request with its name and the retry key it was sent, [`UNAVAILABLE`] with 503.
 fn server(name: &'static str) -> u16 {
+    counting(name, Arc::default())
+}
+
+/// The same; it counts what it is asked.
+fn counting(name: &'static str, asked: Arc<AtomicUsize>) -> u16 {
     let lease = stack::ports::lease().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", lease.port())).unwrap();
     let port = lease.port();
     std::thread::spawn(move || {
         let _lease = lease;
         for mut stream in listener.incoming().flatten() {
+            let asked = asked.clone();
             std::thread::spawn(move || {
                 let mut buffer = [0; 8192];
                 while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    asked.fetch_add(1, Ordering::Relaxed);
                     let request = String::from_utf8_lossy(&buffer[..length]).to_lowercase();
-                    let key = request.contains("x-retry-key: ");
-                    let body = format!("{name} {key}");
+                    let key = request.lines().find_map(|line| line.strip_prefix("x-retry-key: "));
+                    let key = if request.contains(SHOW_KEY) { key } else { key.map(|_| "true") };
+                    let body = format!("{name} {}", key.unwrap_or("false"));
                     let status = if request.contains(UNAVAILABLE) { "503 Unavailable" } else { "200 OK" };
                     let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                     if stream.write_all(answer.as_bytes()).is_err() {
@@ -68,6 +81,37 @@ fn what_no_server_can_serve_takes_nothing_else_away() {
         let said = post(nginx.launch().port, 10);
         assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     }
+}
+
+#[test]
+fn an_answer_that_says_no_is_final() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let nginx =
+        private::nginx(["one", "two", "three"].map(|name| counting(name, asked.clone())).to_vec()).unwrap();
+    for _ in 0..8 {
+        assert_eq!(http::get(&format!("{}{UNAVAILABLE}", nginx.url())).unwrap().status, 503);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 8, "nobody is asked what another has answered");
+}
+
+#[test]
+fn of_two_proxies_the_first_ones_retry_key_counts() {
+    let keyed = |nginx: &private::Private<Nginx>, key: &str| {
+        let request = format!("GET {SHOW_KEY} HTTP/1.1\r\nHost: n\r\n{key}Connection: close\r\n\r\n");
+        let said = exchange(nginx.launch().port, request.as_bytes(), SOON).unwrap();
+        said.rsplit(' ').next().unwrap().to_owned()
+    };
+    let own = "X-Retry-Key: theirs\r\n";
+    let trusting = private::nginx_behind(vec![server("s")], vec!["127.0.0.0/8".into()]).unwrap();
+    assert_eq!(keyed(&trusting, own), "theirs");
+    for none in ["", "X-Retry-Key: \r\n"] {
+        assert_eq!(keyed(&trusting, none).len(), 32, "its own where there is none");
+    }
+    let strict = private::nginx(vec![server("s")]).unwrap();
+    assert_eq!(keyed(&strict, own).len(), 32, "nobody else's word is taken");
+    // The one in front of another: both tries of the first one bear one key.
+    let outer = private::nginx(vec![trusting.launch().port]).unwrap();
+    assert_eq!(keyed(&outer, own).len(), 32);
 }
 
 #[test]

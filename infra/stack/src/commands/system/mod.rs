@@ -125,7 +125,7 @@ impl System {
         }
         self.public = self.stack.state().ports.public.to_vec();
         let place = self.place();
-        let options = NginxOptions { listen: self.public.clone(), upstream };
+        let options = NginxOptions { listen: self.public.clone(), upstream, trusted_proxies: Vec::new() };
         let nginx = Nginx::start(install::tool(Tool::Nginx)?, &place, options)?;
         self.take(nginx.into_daemon())
     }
