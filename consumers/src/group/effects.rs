@@ -187,14 +187,14 @@ impl<W: Work> Group<W> {
 
     /// Gives every resting worker what waits for it.
     pub(super) fn dispatch(&mut self) {
-        let (limit, wait) = (self.batch_records(), self.batch_wait());
+        let (limit, wait, now_ms) = (self.batch_records(), self.batch_wait(), self.view.now_ms());
         let mut due = Vec::new();
         for (&partition, seat) in self.seats.iter_mut().filter(|(_, seat)| !seat.waiting.is_empty()) {
             if !self.lifecycle.get(partition).is_some_and(super::lifecycle::Partition::is_idle) {
                 continue;
             }
             // A slow start is one from the first transaction on.
-            let percent = Self::percent(self.wanted.as_deref(), partition) as usize;
+            let percent = Self::percent(self.wanted.as_deref(), partition, now_ms) as usize;
             let limit = (limit * percent / 100).max(1);
             if seat.waiting.len() < limit && !wait.is_zero() {
                 match seat.waits_since {
@@ -220,7 +220,7 @@ impl<W: Work> Group<W> {
 
     fn run_batch(&mut self, job: Job) {
         let Job { partition, .. } = job;
-        let percent = Self::percent(self.wanted.as_deref(), partition);
+        let percent = Self::percent(self.wanted.as_deref(), partition, self.view.now_ms());
         let limit = (self.batch_records() * percent as usize / 100).max(1);
         let Some(seat) = self.seats.get_mut(&partition) else { return };
         seat.waits_since = None;

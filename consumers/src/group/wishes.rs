@@ -10,7 +10,6 @@ use crate::{limits, metric};
 use control::{
     Desired, Holder, State,
     acks::{Flow, GroupReport, PartitionReport},
-    office::now_ms,
     records::{Target, Tuning},
 };
 use futures_util::FutureExt;
@@ -88,9 +87,9 @@ impl<W: Work> Group<W> {
         Duration::from_millis(self.tuned(|tuning| tuning.batch_wait_ms).unwrap_or(0))
     }
 
-    /// In how much of its time a partition may work, in percent.
-    pub(super) fn percent(wanted: Option<&State>, partition: i32) -> u32 {
-        wanted.map_or(100, |wanted| wanted.percent(W::GROUP, W::SOURCE.base_name(), partition, now_ms()))
+    /// In how much of its time a partition may work, in percent, by the brokers' time.
+    pub(super) fn percent(wanted: Option<&State>, partition: i32, now_ms: i64) -> u32 {
+        wanted.map_or(100, |wanted| wanted.percent(W::GROUP, W::SOURCE.base_name(), partition, now_ms))
     }
 
     pub(super) fn tune(&mut self) {

@@ -23,7 +23,6 @@ use crate::{
     limits,
     members::{Coordinator, Members},
     progress::{Evidence, Progress},
-    skew::wall_ms,
     tail::View,
     topics,
 };
@@ -239,9 +238,3 @@ impl Office {
 
 /// When it was asked, and how long topics keep records, in ms.
 type Kept = (Instant, BTreeMap<String, i64>);
-
-/// By this process' clock; whoever has a [`View`] asks it instead.
-#[must_use]
-pub fn now_ms() -> i64 {
-    wall_ms()
-}
