@@ -8,7 +8,7 @@ use chassis::{config, serve, shutdown, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::install_logs();
+    let _flush = telemetry::install_logs()?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config: Config = config::load(&Config::default())?;
     let metrics = telemetry::install_metrics()?;

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    telemetry::install_logs();
+    let _flush = telemetry::install_logs()?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = cli::Command::parse();
     let config: Config = config::load(&Config::default())?;

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod config;
 pub mod kafka;
+pub mod log_queue;
 pub mod log_reader;
 pub mod refusal;
 pub mod registry;
