@@ -8,6 +8,7 @@ use chassis::{config, front::Front, serve, shutdown, telemetry};
 use tokio::runtime::Runtime;
 
 fn main() -> anyhow::Result<()> {
+    let _flush = telemetry::install_logs()?;
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(run());
     runtime.shutdown_timeout(shutdown::LEFT_BEHIND);
@@ -15,7 +16,6 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run() -> anyhow::Result<()> {
-    telemetry::install_logs();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config: Config = config::load(&Config::default())?;
     let metrics = telemetry::install_metrics()?;

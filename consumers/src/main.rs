@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 fn main() -> anyhow::Result<ExitCode> {
+    let _flush = telemetry::install_logs()?;
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(run());
     runtime.shutdown_timeout(shutdown::LEFT_BEHIND);
@@ -19,7 +20,6 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn run() -> anyhow::Result<ExitCode> {
-    telemetry::install_logs();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = cli::Command::parse();
     let config: Config = config::load(&Config::default())?;

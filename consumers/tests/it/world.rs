@@ -122,7 +122,7 @@ async fn in_new_world(
 ) -> anyhow::Result<()> {
     if std::env::var_os("TIDEMARK_LOG").is_some() {
         static LOGS: std::sync::Once = std::sync::Once::new();
-        LOGS.call_once(chassis::telemetry::install_logs);
+        LOGS.call_once(|| drop(chassis::telemetry::install_logs().expect("a thread for the log")));
     }
     let world = World::new(mysql).await?;
     let outcome = AssertUnwindSafe(test(&world)).catch_unwind().await;

@@ -9,6 +9,7 @@ mod connection;
 pub mod front;
 pub mod kafka;
 pub mod leftover;
+pub mod log_queue;
 pub mod log_reader;
 pub mod refusal;
 pub mod registry;

@@ -1,7 +1,11 @@
 //! Logs to stderr and metrics for Prometheus; set up once, in `main`.
 
+use crate::log_queue::{FlushAtExit, LINES_DROPPED, LogQueue};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Histogram buckets of everything measured in seconds.
@@ -14,17 +18,23 @@ pub const COUNT_BUCKETS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.
 /// How often samples are folded into histograms; without it memory grows until somebody scrapes.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Logs: text on a terminal, JSON lines elsewhere; `TIDEMARK_LOG` filters (default `info`).
-pub fn install_logs() {
+/// Logs: text on a terminal, JSON lines elsewhere; `TIDEMARK_LOG` filters (default `info`). What is returned writes the
+/// last lines when `main` ends.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn install_logs() -> io::Result<FlushAtExit> {
     let filter = EnvFilter::try_from_env("TIDEMARK_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm_migration=warn,librdkafka=error"));
+    let queue = LogQueue::into_writer(io::stderr())?;
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = fmt::layer().with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
+    let layer = fmt::layer().with_writer(queue.clone());
+    if io::stderr().is_terminal() {
         registry.with(layer).init();
     } else {
         registry.with(layer.json()).init();
     }
+    Ok(FlushAtExit(queue))
 }
 
 /// Metrics: installs the process' recorder and keeps it tidy.
@@ -41,6 +51,7 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
         }
     });
     metrics_process::Collector::default().describe();
+    metrics::describe_counter!(LINES_DROPPED, "Lines of the log that stderr did not take");
     Ok(handle)
 }
 
