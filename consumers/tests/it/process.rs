@@ -49,7 +49,14 @@ impl World {
             ended
         });
         let client = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Process { url, client, instance, token, shutdown, running })
+        let process = Process { url, client, instance, token, shutdown, running };
+        // Until what was built answers, nothing does but health and readiness.
+        let has_started = async || {
+            let is_over = process.running.is_finished();
+            Ok(is_over || process.get("/health", false).await?.1["starting"].is_null())
+        };
+        until_true("it has started", has_started).await?;
+        Ok(process)
     }
 
     /// Starts a process and waits until it has opened every partition.

@@ -43,7 +43,8 @@ fn an_unknown_schema_stops_its_partition_everywhere_and_no_other() {
         // Refused while it starts again.
         let ready =
             || http::get(&format!("{}/ready", consumers.admin_url())).map_err(|error| error.to_string());
-        let not_ready = || ready().and_then(|answer| once(answer, |answer| answer.status == 503));
+        let has_started = |answer: &http::Answer| answer.status == 503 && !answer.body.contains("starting");
+        let not_ready = || ready().and_then(|answer| once(answer, has_started));
         let reason = wait_seeing("the consumers are not ready", SOON, not_ready).body;
         assert!(reason.contains("stopped partition 0") && reason.contains("999"), "{reason}");
         let rows = format!("SELECT COUNT(*) FROM user_coupons WHERE coupon_id = {FLOWING}");
