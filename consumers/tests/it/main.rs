@@ -40,3 +40,4 @@ mod stopping;
 mod topics;
 mod unforeseen;
 mod unknown_commits;
+mod unread_stderr;
