@@ -9,11 +9,12 @@ use crate::{
 use api::{
     app::App,
     config::{Config, ModeSetting},
+    log::foundation,
 };
 use axum::{Json, Router, http::StatusCode, routing::post};
 use chassis::shutdown::CancellationToken;
 use rdkafka::admin::{NewTopic, TopicReplication};
-use schemas::Topic;
+use schemas::{Topic, catalogue, records::RegisteredSchema};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -140,10 +141,29 @@ fn a_registry_that_is_not_the_logs_own_stops_the_start() {
         assert_says(&said, &["as 999999", "not the registry that the log was written with"]);
         let unknown = json!({"error_code": 40401, "message": "Subject not found"});
         let registry_url = wrong_registry(StatusCode::NOT_FOUND, unknown).await;
-        let said = refusal(Config { registry_url, ..config.clone() }).await;
+        let said = refusal(Config { registry_url, ..config }).await;
         assert_says(&said, &["does not know", "not the registry that the log was written with"]);
-        let registry_url = wrong_registry(StatusCode::FORBIDDEN, json!({})).await;
-        assert_says(&refusal(Config { registry_url, ..config }).await, &["refused", "403"]);
+    });
+}
+
+#[test]
+fn a_registry_that_says_nothing_of_ids_stops_nobody() {
+    run(async {
+        let entries = catalogue::all().iter();
+        let listed: Vec<_> = entries.map(|entry| RegisteredSchema { id: 1, crc64: entry.crc64 }).collect();
+        let refused = json!({"error_code": 40301, "message": "Forbidden"});
+        for (status, body) in [
+            (500, json!({"error_code": 50001, "message": "Error in the backend data store"})),
+            (502, json!("<html>Bad Gateway</html>")),
+            (503, json!({})),
+            (429, json!({})),
+            (404, json!("<html>Not Found</html>")),
+            (200, json!("<html>Welcome</html>")),
+            (403, refused),
+        ] {
+            let url = wrong_registry(StatusCode::from_u16(status).unwrap(), body).await;
+            foundation::compare_registry(&url, &listed).await.unwrap_or_else(|e| panic!("{status}: {e}"));
+        }
     });
 }
 

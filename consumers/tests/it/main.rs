@@ -42,3 +42,4 @@ mod stopping;
 mod topics;
 mod unforeseen;
 mod unknown_commits;
+mod unread_stderr;

@@ -1,5 +1,6 @@
 //! The schema registry (Confluent's API): subjects and schemas in, ids out. Asked at start, never on the hot path.
 
+use reqwest::StatusCode;
 use schema_registry_converter::{
     async_impl::schema_registry::{SrSettings, post_schema},
     error::SRCError,
@@ -17,6 +18,10 @@ const REGISTER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Every subject's schemas must read what any earlier one wrote.
 const COMPATIBILITY: &str = r#"{"compatibility":"BACKWARD_TRANSITIVE"}"#;
+
+/// Codes of the API: no such subject, no such schema.
+const SUBJECT_UNKNOWN: i64 = 40_401;
+const SCHEMA_UNKNOWN: i64 = 40_403;
 
 /// Why an id is not known.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +93,16 @@ impl Registry {
                 .send()
                 .await
                 .map_err(|error| self.unreachable(&error.to_string()))?;
-            if answer.status().is_success() {
+            let status = answer.status();
+            if status.is_success() {
                 return Ok(());
             }
-            reason = format!("pinning its compatibility: {}", answer.status());
-            if answer.status() != reqwest::StatusCode::CONFLICT {
+            reason = format!("pinning its compatibility: {status}");
+            if status != StatusCode::CONFLICT {
+                let body = answer.bytes().await.map_err(|error| self.unreachable(&error.to_string()))?;
+                if refusal(status, &body).is_none() {
+                    return Err(self.unreachable(&reason));
+                }
                 break;
             }
             tokio::time::sleep(REGISTER_PAUSE).await;
@@ -114,16 +124,15 @@ impl Registry {
             .await
             .map_err(|error| self.unreachable(&error.to_string()))?;
         let status = answer.status();
-        if status == reqwest::StatusCode::NOT_FOUND {
-            return Ok(None);
+        let body = answer.bytes().await.map_err(|error| self.unreachable(&error.to_string()))?;
+        match looked_up(status, &body) {
+            LookedUp::Known(id) => Ok(Some(id)),
+            LookedUp::Unknown => Ok(None),
+            LookedUp::Refused => {
+                Err(RegistryError::Refused { subject: subject.to_owned(), reason: status.to_string() })
+            }
+            LookedUp::NoAnswer => Err(self.unreachable(&format!("it answers {status}"))),
         }
-        if !status.is_success() {
-            let reason = status.to_string();
-            return Err(RegistryError::Refused { subject: subject.to_owned(), reason });
-        }
-        let found: serde_json::Value =
-            answer.json().await.map_err(|error| self.unreachable(&error.to_string()))?;
-        Ok(found["id"].as_i64().and_then(|id| i32::try_from(id).ok()))
     }
 
     /// Two that register a new subject at once: one of them is refused (409) although nothing is wrong.
@@ -162,5 +171,81 @@ impl Registry {
 
     fn unreachable(&self, reason: &str) -> RegistryError {
         RegistryError::Unreachable { url: self.url.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// What a registry says about a schema that may be registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LookedUp {
+    Known(i32),
+    Unknown,
+    Refused,
+    /// Not a registry's own words: a proxy's, or those of one that is starting or full.
+    NoAnswer,
+}
+
+/// The answer of a registry that says no, and not only "not now": a status for the asker's own faults, with its own code.
+fn refusal(status: StatusCode, body: &[u8]) -> Option<i64> {
+    let passes = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    if !status.is_client_error() || passes {
+        return None;
+    }
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    body["error_code"].as_i64()
+}
+
+fn looked_up(status: StatusCode, body: &[u8]) -> LookedUp {
+    if status == StatusCode::OK {
+        let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let id = body["id"].as_i64().and_then(|id| i32::try_from(id).ok());
+        return id.map_or(LookedUp::NoAnswer, LookedUp::Known);
+    }
+    match refusal(status, body) {
+        Some(SUBJECT_UNKNOWN | SCHEMA_UNKNOWN) if status == StatusCode::NOT_FOUND => LookedUp::Unknown,
+        Some(_) => LookedUp::Refused,
+        None => LookedUp::NoAnswer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use LookedUp::{Known, NoAnswer, Refused, Unknown};
+
+    const OWN_WORDS: &[u8] = br#"{"error_code":40401,"message":"no"}"#;
+    const PROXY_WORDS: &[u8] = b"<html>no</html>";
+
+    #[test]
+    fn only_a_registrys_own_words_are_an_answer() {
+        for (status, body, expected) in [
+            (200, &br#"{"id":7}"#[..], Known(7)),
+            (200, br#"{"id":2147483648}"#, NoAnswer),
+            (200, br#"{"id":"7"}"#, NoAnswer),
+            (200, br"{}", NoAnswer),
+            (200, b"", NoAnswer),
+            (404, OWN_WORDS, Unknown),
+            (404, br#"{"error_code":40403}"#, Unknown),
+            (404, br#"{"error_code":404}"#, Refused),
+            (404, br"{}", NoAnswer),
+            (404, br#"{"detail":"Not Found"}"#, NoAnswer),
+        ] {
+            let said = looked_up(StatusCode::from_u16(status).unwrap(), body);
+            assert_eq!(said, expected, "{status} {}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn every_status_has_its_class() {
+        for number in 100..=999 {
+            let status = StatusCode::from_u16(number).unwrap();
+            let expected = match number {
+                404 => Unknown,
+                408 | 429 => NoAnswer,
+                400..=499 => Refused,
+                _ => NoAnswer,
+            };
+            assert_eq!(looked_up(status, OWN_WORDS), expected, "{number}");
+            assert_eq!(looked_up(status, PROXY_WORDS), NoAnswer, "{number} of a proxy");
+        }
     }
 }
