@@ -51,7 +51,7 @@ async fn foreign_transaction(config: &Config, ending: Ending) -> FutureProducer 
 /// Everything that needs the fold to be at the log's end, on every topic.
 async fn answers(server: &Server, coupon: u64) {
     let user = fresh_user();
-    server.issue(coupon, user).expect(200).await;
+    server.issue(coupon, user).expect(201).await;
     assert_eq!(server.coupons_of(user).await.len(), 1);
     // A coupon that is not there, a balance, an order that is not there: the read index, each time.
     server.issue(coupon + 1, user).refused(404, "C006").await;

@@ -40,6 +40,16 @@ impl Identity {
         }
     }
 
+    /// Whether all of its threads are stopped. A signal that stops it is taken by one of them, and the others go on until
+    /// they are told: on a busy machine long enough to answer a request.
+    pub fn stands_still(self) -> bool {
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid)) else { return false };
+        let stat = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).ok();
+        // One that ended between the two looks stands still, too.
+        let states = threads.flatten().filter_map(stat).filter_map(|stat| parse(&stat));
+        states.into_iter().all(|(state, _)| matches!(state, 'T' | 't' | 'Z' | 'X'))
+    }
+
     fn threads(self) -> usize {
         fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count)
     }

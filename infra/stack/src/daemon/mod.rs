@@ -179,12 +179,24 @@ impl Daemon {
         ))
     }
 
-    /// Freezes it (SIGSTOP): its connections stay open and nothing answers.
+    /// Freezes it (SIGSTOP): its connections stay open and nothing answers. Returns once it stands still.
     ///
     /// # Errors
-    /// The signal is refused.
+    /// The signal is refused, or a thread still runs after ten seconds.
     pub fn freeze(&mut self) -> Result<()> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        let deadline = Instant::now() + GONE_DEADLINE;
+        while self.is_alive() && !self.identity.is_none_or(Identity::stands_still) {
+            if Instant::now() >= deadline {
+                let name = &self.launch.name;
+                return Err(Error::failed(
+                    format!("{name} runs on after SIGSTOP: look at its threads in /proc"),
+                    &self.launch.log,
+                ));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
     }
 
     /// Lets it go on after [`Daemon::freeze`] (SIGCONT).

@@ -44,6 +44,7 @@ fn kill_freeze_thaw_and_restart_follow_the_pid() {
     let mut daemon = Daemon::start(launch.clone()).unwrap();
     let first = daemon.pid().unwrap();
     daemon.freeze().unwrap();
+    assert!(daemon.identity.is_some_and(Identity::stands_still));
     assert_eq!(daemon.pid(), Some(first));
     daemon.thaw().unwrap();
     daemon.kill().unwrap();

@@ -50,7 +50,6 @@ impl Runner {
                 self.finish(beside(docs), log).map(Found::plain)
             }
             Work::Nextest(pool) => self.nextest(pool, log),
-            Work::CargoTest(args) => self.libtest(cargo::command(args)?, log),
             Work::TestBinary { id, args } => self.test_binary(id, args, log),
             _ => Err(Error::prepare("report this: a load needs a system")),
         }

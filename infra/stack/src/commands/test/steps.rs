@@ -21,8 +21,6 @@ pub(super) enum Work {
     Docs,
     /// Tests of one profile of nextest; every test counts.
     Nextest(Pool),
-    /// `cargo test` with those arguments; every test counts.
-    CargoTest(&'static [&'static str]),
     /// One test binary in one process; every test counts.
     TestBinary { id: &'static str, args: &'static [&'static str] },
     /// Topics, tables and sample data are made, then `consumers` and several `api` behind nginx are started.
@@ -131,8 +129,6 @@ pub(super) const FAST: &[Step] = &[
 
 /// `cargo stack verify`, when the services are up: what needs minutes of its own.
 pub(super) const VERIFY: &[Step] = &[
-    // nextest runs none; there are none in the gate either.
-    step("doc-tests", Work::CargoTest(&["test", "--workspace", "--doc", "--locked"])),
     step(
         "properties",
         Work::Nextest(Pool { profile: "properties", variables: &[("TIDEMARK_PROPERTY_TIMES", "20")] }),
