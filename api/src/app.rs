@@ -35,7 +35,7 @@ use chassis::{
     serve::{self, Limits, Reserved},
     shutdown::{CancellationToken, DropGuard},
 };
-use control::{reporter::Reporter, skips::Skips};
+use control::{reporter::Reporter, skips::Skips, tail::View};
 use domain::fold::State;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::{Topic, codec::Codec};
@@ -130,7 +130,8 @@ impl App {
         let condition = Arc::new(Ingoing::new(&config, &ingress, start, &is_open, &shutdown));
         let wanted = control.view().state().unwrap_or_default();
         let memory = Memory::new(&config, &foundation, &ingress, (recent, &wanted)).await?;
-        let shared = shared(&config, &secrets, &foundation, (ingress, memory), condition)?;
+        let said = Said { control: control.view(), condition };
+        let shared = shared(&config, &secrets, &foundation, (ingress, memory), said)?;
         let threads = started.threads;
         Ok(Self {
             config,
@@ -325,12 +326,18 @@ impl Memory {
     }
 }
 
+/// What is known of the whole deployment, and what this process says of itself.
+struct Said {
+    control: View,
+    condition: Arc<dyn Condition>,
+}
+
 fn shared(
     config: &Config,
     secrets: &Secrets,
     foundation: &Foundation,
     (ingress, memory): (Ingress, Memory),
-    condition: Arc<dyn Condition>,
+    said: Said,
 ) -> Result<http::Shared, BadSetting> {
     let Foundation { log_id, mode, opening_balance, .. } = *foundation;
     let fingerprint_key = secrets.fingerprint_key.clone();
@@ -346,7 +353,8 @@ fn shared(
         sessions: Sessions::new(&secrets.session_key, log_id, mode, config.secure_cookies),
         mode,
         opening_balance,
-        condition,
+        control: said.control,
+        condition: said.condition,
         requests: metric::RequestMetrics::default(),
         bench_noop: config.bench_noop,
         trusted_proxies: config.trusted_proxies()?,

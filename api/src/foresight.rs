@@ -29,19 +29,19 @@ impl Ingress {
         log: &TopicLog<S>,
         partition: i32,
         record: &Record,
-        trust: fn(&S::Outcome) -> Option<Trust>,
+        trust: impl Fn(&S::Outcome) -> Option<Trust> + Send + Sync,
     ) -> Result<Answer<S::Outcome>, Failure>
     where
         S: State + Send + 'static,
         S::Outcome: Send,
     {
-        if let Some((known, trust_in)) = foretell(log, partition, record, trust) {
+        if let Some((known, trust_in)) = foretell(log, partition, record, &trust) {
             match trust_in {
                 Trust::Final => return Ok(known),
                 Trust::Within(age) => self.fresh(log, partition, age).await?,
             }
             // Brought up to date: what is refused now is refused by all that the log held when the request came.
-            if let Some((known, _)) = foretell(log, partition, record, trust) {
+            if let Some((known, _)) = foretell(log, partition, record, &trust) {
                 return Ok(known);
             }
         }
@@ -53,7 +53,7 @@ fn foretell<S: State>(
     log: &TopicLog<S>,
     partition: i32,
     record: &Record,
-    trust: fn(&S::Outcome) -> Option<Trust>,
+    trust: &impl Fn(&S::Outcome) -> Option<Trust>,
 ) -> Option<(Answer<S::Outcome>, Trust)> {
     let answer = |verdict, replayed| Answer { verdict, replayed, offset: None };
     log.cell(partition).look(|fold| {

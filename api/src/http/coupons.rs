@@ -99,10 +99,12 @@ pub async fn of_user(
     let (log, shop) = (&app.ingress.coupons, &app.ingress.shop);
     let partitions: Vec<i32> = (0..Topic::Coupon.partitions()).collect();
     tokio::try_join!(app.ingress.read_index_of(log, &partitions), app.ingress.read_index(shop, 0))?;
+    // A list may use an estimate: it decides nothing, and is late rather than early.
+    let brokers_now_ms = app.control.known_now_ms().unwrap_or(i64::MIN);
     let mut found = Vec::new();
     for cell in log.cells() {
         cell.look(|fold| {
-            let now_ms = fold.header().clock_ms;
+            let now_ms = fold.header().clock_ms.max(brokers_now_ms);
             for (coupon_id, coupon) in fold.state().coupons() {
                 let Slot::Loaded(number) = fold.state().claim(coupon_id, user_id) else { continue };
                 let won = Won { user_id, coupon_id: coupon_id.get() as u32, number, total: coupon.total };
@@ -142,11 +144,33 @@ pub async fn claim(
     let claimed =
         CouponClaimed { event_id, fingerprint, coupon_id: coupon_id.to_wire(), user_id: user_id.to_wire() };
     let record = Record::from(claimed);
-    app.ingress.answer(log, home, &record, trust).await
+    let expires_at_ms = log.cell(home).look(|fold| {
+        let coupon = fold.state().coupon(coupon_id).loaded();
+        coupon.map_or(i64::MAX, |coupon| coupon.terms.expires_at_ms)
+    });
+    let clock = Clock::of(app.control.known_now_ms(), expires_at_ms);
+    app.ingress.answer(log, home, &record, |outcome| trust(outcome, clock)).await
 }
 
-const fn trust(outcome: &CouponOutcome) -> Option<Trust> {
+/// Whether the log's clock may stand still: it moves with what is appended, and a partition may be quiet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    /// It says of the coupon what it would say with a record of now.
+    Good,
+    /// By an estimate of the brokers' time the coupon is over: only a record moves the log's clock there.
+    InDoubt,
+}
+
+impl Clock {
+    fn of(brokers_now_ms: Option<i64>, expires_at_ms: i64) -> Self {
+        if brokers_now_ms.is_some_and(|now| now >= expires_at_ms) { Self::InDoubt } else { Self::Good }
+    }
+}
+
+const fn trust(outcome: &CouponOutcome, clock: Clock) -> Option<Trust> {
     match outcome {
+        // Sold out, or over? The log decides, and from then on the fold knows.
+        CouponOutcome::SoldOut if matches!(clock, Clock::InDoubt) => None,
         // A piece that was won, a coupon that is over.
         CouponOutcome::AlreadyIssued(_) | CouponOutcome::Expired => Some(Trust::Final),
         CouponOutcome::SoldOut => Some(Trust::Within(limits::REFUSAL_FRESHNESS)),

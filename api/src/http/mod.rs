@@ -31,6 +31,7 @@ use axum::{
     routing::{get, patch, post},
 };
 use chassis::admin::Condition;
+use control::tail::View;
 use schemas::records::Mode;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -59,6 +60,8 @@ pub struct App {
     pub mode: Mode,
     /// Minor units of a user never charged.
     pub opening_balance: i64,
+    /// What is known of `control`, the brokers' time among it.
+    pub control: View,
     /// Health and readiness.
     pub condition: Arc<dyn Condition>,
     /// Counts requests.

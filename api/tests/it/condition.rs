@@ -104,6 +104,8 @@ fn routes(
         kafka::ProducerLimits { delivery_timeout_ms: 1_000, queue_messages: 10, queue_kbytes: 1_024 },
     );
     let shutdown = CancellationToken::new();
+    // Its view outlives it, and knows nothing.
+    let control = control::tail::Tail::start(&settings, &config.topic_prefix).unwrap().view();
     let reader = LogReader::new(settings).unwrap();
     let (read_index, _) =
         api_log::read_index::ReadIndex::start(reader, Vec::new(), limits::READ_INDEX, shutdown).unwrap();
@@ -136,6 +138,7 @@ fn routes(
         sessions: session::Sessions::new(&[3; 16], log_id, mode, false),
         mode,
         opening_balance: 0,
+        control,
         condition: Arc::new(Behind),
         requests: metric::RequestMetrics::default(),
         trusted_proxies: Proxies::default(),

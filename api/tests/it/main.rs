@@ -20,6 +20,7 @@ mod log;
 mod overload;
 mod patience;
 mod process;
+mod quiet;
 mod raw;
 mod redis_away;
 mod requests;
