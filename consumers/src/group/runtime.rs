@@ -2,7 +2,7 @@
 //! the lifecycle says. Nothing in it waits but the `select!`.
 
 use super::{
-    Activity, DeadLetters, Rebalance,
+    Activity, Controls, DeadLetters, Rebalance,
     client::{self, Context},
     lifecycle::{Common, Ended, Event, Lifecycle, NotOpened},
     opening,
@@ -50,17 +50,6 @@ pub enum GroupError {
     /// The log is not the one that MySQL was filled from.
     #[error("{0}")]
     AnotherHistory(String),
-}
-
-/// What operators want, and where to say that something changed.
-#[derive(Clone)]
-pub struct Controls {
-    /// What is known of `control`.
-    pub view: View,
-    /// Wakes whoever reports.
-    pub changed: Arc<Notify>,
-    /// What is under way in this group.
-    pub activity: Activity,
 }
 
 /// One group on one instance.

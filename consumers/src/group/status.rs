@@ -1,8 +1,9 @@
-//! What a group tells others: of itself, and of the partitions that are open.
+//! What a group and others have to tell each other: of itself, of its open partitions, of what operators want.
 
-use super::work::Stop;
-use control::acks::GroupReport;
-use std::collections::BTreeMap;
+use super::{Activity, work::Stop};
+use control::{acks::GroupReport, tail::View};
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::Notify;
 
 /// What a group says of itself; all of it comes from the lifecycle, so that nobody hears two things.
 #[derive(Clone, Debug, Default)]
@@ -40,3 +41,14 @@ impl OpenPartition {
 
 /// All open partitions of a group, for whoever works beside it.
 pub type OpenPartitions = BTreeMap<i32, OpenPartition>;
+
+/// What operators want, and where to say that something changed.
+#[derive(Clone)]
+pub struct Controls {
+    /// What is known of `control`.
+    pub view: View,
+    /// Wakes whoever reports.
+    pub changed: Arc<Notify>,
+    /// What is under way in this group.
+    pub activity: Activity,
+}

@@ -28,13 +28,12 @@ pub(super) fn paint(
     let mut text = groups(consumers, now_ms, each).to_string();
     text.push('\n');
     text.push_str(&holds::paint(&consumers.holds, now_ms));
-    let unconfirmed = unconfirmed(consumers, now_ms);
-    if !unconfirmed.is_empty() {
-        let _ = write!(text, "\nNOT CONFIRMED\n{}\n", unconfirmed.join("\n"));
-    }
-    let stopped = stopped(consumers);
-    if !stopped.is_empty() {
-        let _ = write!(text, "\nSTOPPED\n{}\n", stopped.join("\n"));
+    for (heading, lines) in
+        [("NOT CONFIRMED", unconfirmed(consumers, now_ms)), ("STOPPED", stopped(consumers))]
+    {
+        if !lines.is_empty() {
+            let _ = write!(text, "\n{heading}\n{}\n", lines.join("\n"));
+        }
     }
     let instances = instances(consumers, now_ms);
     if !instances.is_empty() {
