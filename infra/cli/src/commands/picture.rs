@@ -25,9 +25,8 @@ pub(super) fn paint(
     now_ms: i64,
     each: bool,
 ) -> String {
-    let mut text = groups(consumers, now_ms, each).to_string();
-    text.push('\n');
-    text.push_str(&holds::paint(&consumers.holds, now_ms));
+    let held = holds::paint(&consumers.holds, now_ms);
+    let mut text = format!("{}\n{held}", groups(consumers, now_ms, each));
     for (heading, lines) in
         [("NOT CONFIRMED", unconfirmed(consumers, now_ms)), ("STOPPED", stopped(consumers))]
     {
@@ -42,9 +41,7 @@ pub(super) fn paint(
     if !pools.is_empty() {
         let _ = write!(text, "\n{pools}");
     }
-    for line in notes(consumers, backlog) {
-        let _ = write!(text, "\n{line}");
-    }
+    text.extend(notes(consumers, backlog).iter().map(|line| format!("\n{line}")));
     text.trim_end().to_owned()
 }
 
