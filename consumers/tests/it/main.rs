@@ -21,6 +21,7 @@ mod auditing;
 mod auditing_shop;
 mod clocks;
 mod cutover;
+mod damaged;
 mod dead_letters;
 mod dispatching;
 mod fencing;
