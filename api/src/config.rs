@@ -1,7 +1,10 @@
 //! Settings of the ingress. None of them influences a decision: those stand in the log.
 
 use crate::{limits, proxies::Proxies, signature::PlatformKeys, waits::Waits};
-use chassis::{front::Starting, shutdown::CancellationToken};
+use chassis::{
+    front::{self, Starting},
+    shutdown::CancellationToken,
+};
 use schemas::records::Mode;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, sync::Arc};
@@ -198,11 +201,7 @@ impl Config {
     /// What is said while nothing is built yet.
     #[must_use]
     pub fn starting(&self, shutdown: &CancellationToken) -> Starting {
-        let Self { kafka, kafka_wait_ms, .. } = self;
-        let waits_for = format!(
-            "starting: the log at {kafka} is not read yet; if this lasts, Kafka is away or TIDEMARK_KAFKA wrong, and the \
-             process ends after {kafka_wait_ms} ms"
-        );
+        let waits_for = front::waits_for_kafka(&self.kafka, self.kafka_wait_ms);
         Starting { process: "api", instance: self.instance.clone(), waits_for, shutdown: shutdown.clone() }
     }
 

@@ -20,7 +20,7 @@ pub enum Trust {
 }
 
 impl Ingress {
-    /// Answers from the fold where that knows, else appends and waits. `trust` says which outcomes may be foretold.
+    /// Answers from the fold where that knows, else appends and waits. `trust` says which outcomes may be foretold by that state.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -29,7 +29,7 @@ impl Ingress {
         log: &TopicLog<S>,
         partition: i32,
         record: &Record,
-        trust: impl Fn(&S::Outcome) -> Option<Trust> + Send + Sync,
+        trust: impl Fn(&S, &S::Outcome) -> Option<Trust> + Send + Sync,
     ) -> Result<Answer<S::Outcome>, Failure>
     where
         S: State + Send + 'static,
@@ -53,7 +53,7 @@ fn foretell<S: State>(
     log: &TopicLog<S>,
     partition: i32,
     record: &Record,
-    trust: &impl Fn(&S::Outcome) -> Option<Trust>,
+    trust: &impl Fn(&S, &S::Outcome) -> Option<Trust>,
 ) -> Option<(Answer<S::Outcome>, Trust)> {
     let answer = |verdict, replayed| Answer { verdict, replayed, offset: None };
     log.cell(partition).look(|fold| {
@@ -64,7 +64,7 @@ fn foretell<S: State>(
         }
         let verdict = fold.foresee(record)?;
         let Verdict::Decided(outcome) = &verdict else { return None };
-        let trust = trust(outcome)?;
+        let trust = trust(fold.state(), outcome)?;
         Some((answer(verdict, false), trust))
     })
 }

@@ -1,6 +1,9 @@
 //! Settings of the projections and their tools. None of them influences a decision: those stand in the log.
 
-use chassis::{front::Starting, shutdown::CancellationToken};
+use chassis::{
+    front::{self, Starting},
+    shutdown::CancellationToken,
+};
 use schemas::records::Mode;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 use serde::{Deserialize, Serialize};
@@ -86,11 +89,7 @@ impl Config {
     /// What is said while nothing is built yet.
     #[must_use]
     pub fn starting(&self, shutdown: &CancellationToken) -> Starting {
-        let Self { kafka, kafka_wait_ms, .. } = self;
-        let waits_for = format!(
-            "starting: the log at {kafka} is not read yet; if this lasts, Kafka is away or TIDEMARK_KAFKA wrong, and the \
-             process ends after {kafka_wait_ms} ms"
-        );
+        let waits_for = front::waits_for_kafka(&self.kafka, self.kafka_wait_ms);
         Starting {
             process: "consumers",
             instance: self.instance.clone(),

@@ -21,7 +21,7 @@ use axum::{
 };
 use domain::{
     Slot, Verdict,
-    coupons::{CouponOutcome, CouponTerms, Won},
+    coupons::{Coupon, CouponOutcome, CouponTerms, Won},
 };
 use schemas::{CouponId, Record, Topic, UserId, partition, records::CouponClaimed};
 use serde::{Deserialize, Serialize};
@@ -144,36 +144,23 @@ pub async fn claim(
     let claimed =
         CouponClaimed { event_id, fingerprint, coupon_id: coupon_id.to_wire(), user_id: user_id.to_wire() };
     let record = Record::from(claimed);
-    let expires_at_ms = log.cell(home).look(|fold| {
-        let coupon = fold.state().coupon(coupon_id).loaded();
-        coupon.map_or(i64::MAX, |coupon| coupon.terms.expires_at_ms)
-    });
-    let clock = Clock::of(app.control.known_now_ms(), expires_at_ms);
-    app.ingress.answer(log, home, &record, |outcome| trust(outcome, clock)).await
+    app.ingress
+        .answer(log, home, &record, |coupons, outcome| trust(app, coupons.coupon(coupon_id), outcome))
+        .await
 }
 
-/// Whether the log's clock may stand still: it moves with what is appended, and a partition may be quiet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Clock {
-    /// It says of the coupon what it would say with a record of now.
-    Good,
-    /// By an estimate of the brokers' time the coupon is over: only a record moves the log's clock there.
-    InDoubt,
-}
-
-impl Clock {
-    fn of(brokers_now_ms: Option<i64>, expires_at_ms: i64) -> Self {
-        if brokers_now_ms.is_some_and(|now| now >= expires_at_ms) { Self::InDoubt } else { Self::Good }
-    }
-}
-
-const fn trust(outcome: &CouponOutcome, clock: Clock) -> Option<Trust> {
+fn trust(app: &App, coupon: Slot<&Coupon>, outcome: &CouponOutcome) -> Option<Trust> {
     match outcome {
-        // Sold out, or over? The log decides, and from then on the fold knows.
-        CouponOutcome::SoldOut if matches!(clock, Clock::InDoubt) => None,
         // A piece that was won, a coupon that is over.
         CouponOutcome::AlreadyIssued(_) | CouponOutcome::Expired => Some(Trust::Final),
-        CouponOutcome::SoldOut => Some(Trust::Within(limits::REFUSAL_FRESHNESS)),
+        // Sold out, or over? The log's clock moves with what is appended, and a partition may be quiet: where the coupon is
+        // over by an estimate of the brokers' time, a record decides, and from then on the fold knows.
+        CouponOutcome::SoldOut => {
+            let brokers_now_ms = app.control.known_now_ms().unwrap_or(i64::MIN);
+            let is_in_doubt =
+                coupon.loaded().is_some_and(|coupon| brokers_now_ms >= coupon.terms.expires_at_ms);
+            (!is_in_doubt).then_some(Trust::Within(limits::REFUSAL_FRESHNESS))
+        }
         // "Absent" is only ever said after asking the log itself.
         CouponOutcome::NotFound => Some(Trust::Within(Duration::ZERO)),
         _ => None,

@@ -43,6 +43,15 @@ impl Condition for Starting {
     }
 }
 
+/// The sentence of a process that waits for the brokers, for so long at most (ms).
+#[must_use]
+pub fn waits_for_kafka(brokers: &str, wait_ms: u64) -> String {
+    format!(
+        "starting: the log at {brokers} is not read yet; if this lasts, Kafka is away or TIDEMARK_KAFKA wrong, and the process \
+         ends after {wait_ms} ms"
+    )
+}
+
 /// Why a process that was told to end is not ready.
 pub const SHUTTING_DOWN: &str = "shutting down";
 
