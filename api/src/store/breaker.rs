@@ -18,38 +18,61 @@ pub enum Admission {
     Refused,
 }
 
+/// What a breaker keeps requests away from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    /// A Redis that does not answer.
+    Questions,
+    /// One that answers and takes no writes, such as a replica.
+    Writes,
+}
+
 /// Counts failures in a row.
 #[derive(Debug)]
 pub struct Breaker {
+    guarded: Guarded,
     born: Instant,
     failures: AtomicU32,
     /// When the next probe may go, in ms since `born`.
     next_probe_ms: AtomicU64,
 }
 
-impl Default for Breaker {
-    fn default() -> Self {
-        Self { born: Instant::now(), failures: AtomicU32::new(0), next_probe_ms: AtomicU64::new(0) }
-    }
-}
-
 impl Breaker {
+    /// Lets everything through until it hears of failures.
+    pub fn new(guarded: Guarded) -> Self {
+        let (failures, next_probe_ms) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { guarded, born: Instant::now(), failures, next_probe_ms }
+    }
+
     /// Whether to ask now.
     pub fn admit(&self) -> Admission {
         self.admit_at(self.now_ms())
     }
 
-    /// It answered, whatever it said.
-    pub fn answered(&self) {
+    /// What is guarded works. Said once an outage.
+    pub fn worked(&self) {
         if self.failures.swap(0, Ordering::AcqRel) >= limits::REDIS_FAILURES {
-            tracing::info!("Redis answers again");
+            match self.guarded {
+                Guarded::Questions => tracing::info!("Redis answers again"),
+                Guarded::Writes => tracing::info!("Redis takes writes again"),
+            }
         }
     }
 
-    /// It did not answer.
+    /// It does not. Said once an outage.
     pub fn failed(&self, reason: &str) {
         if self.fail_at(self.now_ms()) {
-            tracing::warn!(reason, "Redis does not answer; carts are away, older orders come from MySQL");
+            match self.guarded {
+                Guarded::Questions => {
+                    tracing::warn!(
+                        reason,
+                        "Redis does not answer; carts are away, older orders come from MySQL"
+                    );
+                }
+                Guarded::Writes => {
+                    tracing::warn!(reason, "Redis takes no writes; carts can be read and not changed");
+                }
+            }
         }
     }
 
@@ -84,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_dead_redis_is_asked_by_one_request_in_each_pause() {
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(Guarded::Questions);
         for n in 1..=limits::REDIS_FAILURES {
             assert_eq!(breaker.admit_at(0), Admission::Ask);
             assert_eq!(breaker.fail_at(0), n == limits::REDIS_FAILURES, "said once");
@@ -95,16 +118,16 @@ mod tests {
         assert!(!breaker.fail_at(PAUSE_MS));
         assert_eq!(breaker.admit_at(2 * PAUSE_MS - 1), Admission::Refused);
         assert_eq!(breaker.admit_at(2 * PAUSE_MS), Admission::Probe);
-        breaker.answered();
+        breaker.worked();
         assert_eq!(breaker.admit_at(2 * PAUSE_MS), Admission::Ask);
     }
 
     #[test]
     fn a_failure_now_and_then_keeps_nobody_away() {
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(Guarded::Questions);
         for _ in 0..10 {
             assert!(!breaker.fail_at(0));
-            breaker.answered();
+            breaker.worked();
             assert_eq!(breaker.admit_at(0), Admission::Ask);
         }
     }

@@ -1,12 +1,13 @@
 //! Carts: one hash a user, option id to quantity. A flush of Redis loses them, and nothing else notices.
 
-use super::{Store, StoreError};
+use super::{Access, Job, Store, StoreError};
 use crate::limits;
 use redis::cmd;
 use schemas::{OptionId, UserId};
 use std::collections::HashMap;
 
-const JOB: &str = "cart";
+const READ: Job = Job { name: "cart", access: Access::Read };
+const WRITE: Job = Job { name: "cart", access: Access::Write };
 
 /// Puts an item in unless the cart is full; atomically, because two tabs of one browser are two requests.
 const PUT: &str = "if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 \
@@ -44,7 +45,7 @@ impl Store {
         let mut put = cmd("EVAL");
         put.arg(PUT).arg(1).arg(self.cart_key(user)).arg(item.option_id.get()).arg(item.quantity);
         put.arg(limits::MAX_CART_ITEMS).arg(limits::CART_LIFE.as_secs());
-        let is_in: bool = self.ask(JOB, &put).await?;
+        let is_in: bool = self.ask(WRITE, &put).await?;
         Ok(if is_in { Put::In } else { Put::Full })
     }
 
@@ -54,7 +55,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn cart(&self, user: UserId) -> Result<Vec<CartItem>, StoreError> {
         let mut all = cmd("HGETALL");
-        let found: HashMap<u64, u64> = self.ask(JOB, all.arg(self.cart_key(user))).await?;
+        let found: HashMap<u64, u64> = self.ask(READ, all.arg(self.cart_key(user))).await?;
         let item = |(id, quantity)| Some(CartItem { option_id: OptionId::new(id)?, quantity });
         let mut items: Vec<CartItem> = found.into_iter().filter_map(item).collect();
         items.sort_unstable_by_key(|item| item.option_id);
@@ -67,7 +68,7 @@ impl Store {
     /// See [`StoreError`]; the item may be out all the same.
     pub async fn take_from_cart(&self, user: UserId, option: OptionId) -> Result<bool, StoreError> {
         let mut take = cmd("HDEL");
-        self.ask(JOB, take.arg(self.cart_key(user)).arg(option.get())).await
+        self.ask(WRITE, take.arg(self.cart_key(user)).arg(option.get())).await
     }
 
     /// Takes everything out.
@@ -76,6 +77,6 @@ impl Store {
     /// See [`StoreError`]; the cart may be empty all the same.
     pub async fn empty_cart(&self, user: UserId) -> Result<(), StoreError> {
         let mut empty = cmd("DEL");
-        self.ask(JOB, empty.arg(self.cart_key(user))).await
+        self.ask(WRITE, empty.arg(self.cart_key(user))).await
     }
 }

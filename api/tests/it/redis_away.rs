@@ -13,7 +13,18 @@ use stack::{
     private::{self, Private},
     services::Redis,
 };
-use std::time::{Duration, Instant};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
 
 /// No answer that lacks Redis takes longer, with everything else that a request costs on a busy machine.
 const SOON: Duration = Duration::from_secs(1);
@@ -234,6 +245,80 @@ fn a_cart_nobody_touches_ends_by_itself() {
         };
         let life_s = api::limits::CART_LIFE.as_secs() as i64;
         assert!((life_s - 60..=life_s).contains(&left_s), "{left_s}");
+        server.stop().await;
+    });
+}
+
+/// An address whose new connections reach one Redis and later another; those that are open stay where they are.
+struct Address {
+    own: SocketAddr,
+    target: Arc<AtomicU16>,
+}
+
+impl Address {
+    async fn of(redis: &Redis) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let own = listener.local_addr().unwrap();
+        let target = Arc::new(AtomicU16::new(redis.port()));
+        let aim = target.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let port = aim.load(Ordering::SeqCst);
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+                    // Either side may go at any time.
+                    let _ = copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        Self { own, target }
+    }
+
+    fn moves_to(&self, redis: &Redis) {
+        self.target.store(redis.port(), Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_redis_that_was_demoted_is_left_for_the_one_that_took_its_address() {
+    run(async {
+        let start = || (private::redis().expect("a Redis"), private::redis().expect("a Redis"));
+        let (old, new) = tokio::task::spawn_blocking(start).await.unwrap();
+        let address = Address::of(&old).await;
+        let config = Config { redis_url: format!("redis://{}", address.own), ..stage().await.config.clone() };
+        let server = Server::start(config).await;
+        let (user, option) = (fresh_user(), option(&server, 10, 100).await);
+        server.put_in_cart(user, option, 3).expect(201).await;
+        address.moves_to(&new);
+        // The connection to the old one stays open, and answers.
+        redis_cli(&old, &format!("REPLICAOF 127.0.0.1 {}", new.port())).await;
+        server.put_in_cart(user, option, 4).expect(201).await;
+        assert_eq!(server.cart(user).await, [(option, 4)]);
+        let keys = redis_cli(&new, &format!("KEYS *cart:{user}")).await;
+        assert!(matches!(&keys, redis::Value::Array(keys) if keys.len() == 1), "{keys:?}");
+        server.stop().await;
+    });
+}
+
+#[test]
+fn a_replica_shows_carts_and_takes_items_once_it_is_promoted() {
+    run(async {
+        let (server, redis) = with_redis().await;
+        let (user, option) = (fresh_user(), option(&server, 10, 100).await);
+        server.put_in_cart(user, option, 3).expect(201).await;
+        // Nobody listens there: what it holds stays.
+        redis_cli(&redis, "REPLICAOF 127.0.0.1 1").await;
+        for _ in 0..10 {
+            server.put_in_cart(user, option, 4).refused(503, "CART_UNAVAILABLE").await;
+            assert_eq!(server.cart(user).await, [(option, 3)]);
+        }
+        redis_cli(&redis, "CONFIG SET replica-serve-stale-data no").await;
+        only_carts_are_away(&server, user, option).await;
+        redis_cli(&redis, "REPLICAOF NO ONE").await;
+        assert_eq!(cart_is_back(&server, user).await, [(option, 3)]);
+        until("items are taken", BACK, async || server.put_in_cart(user, option, 4).seen(201).await).await;
+        assert_eq!(server.cart(user).await, [(option, 4)]);
         server.stop().await;
     });
 }
