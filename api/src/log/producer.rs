@@ -54,6 +54,15 @@ pub enum NotTaken {
     Refused(String),
 }
 
+impl NotTaken {
+    fn by(error: &KafkaError) -> Self {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) => Self::QueueFull,
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
+
 /// One producer for the process.
 pub struct Appender {
     producer: ThreadedProducer<Context>,
@@ -109,10 +118,7 @@ impl Appender {
         &self,
         record: BaseRecord<'_, K, [u8], Box<Box<dyn Delivery>>>,
     ) -> Result<(), NotTaken> {
-        self.producer.send(record).map_err(|(error, _)| match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::QueueFull) => NotTaken::QueueFull,
-            _ => NotTaken::Refused(error.to_string()),
-        })
+        self.producer.send(record).map_err(|(error, _)| NotTaken::by(&error))
     }
 
     /// An error after which this client never sends again; the process must end.
@@ -129,6 +135,72 @@ impl Appender {
     pub fn flush(&self, timeout: Duration) {
         if let Err(error) = self.producer.flush(timeout) {
             tracing::warn!(%error, "records were in flight at the end");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use RDKafkaErrorCode as Code;
+
+    /// What librdkafka and brokers say of one record. No code ends the process or stops a partition: only a client that
+    /// is done for does, which [`Appender::fatal_error`] tells.
+    const OTHER: &[Code] = &[
+        Code::AllBrokersDown,
+        Code::Authentication,
+        Code::BadMessage,
+        Code::BrokerNotAvailable,
+        Code::BrokerTransportFailure,
+        Code::ClusterAuthorizationFailed,
+        Code::Conflict,
+        Code::CriticalSystemResource,
+        Code::Fail,
+        Code::Fenced,
+        Code::FileSystem,
+        Code::GaplessGuarantee,
+        Code::Inconsistent,
+        Code::InvalidArgument,
+        Code::InvalidMessage,
+        Code::InvalidMessageSize,
+        Code::InvalidRequiredAcks,
+        Code::InvalidTimestamp,
+        Code::InvalidTopic,
+        Code::LeaderNotAvailable,
+        Code::MessageBatchTooLarge,
+        Code::MessageSizeTooLarge,
+        Code::NetworkException,
+        Code::NotEnoughReplicas,
+        Code::NotEnoughReplicasAfterAppend,
+        Code::NotLeaderForPartition,
+        Code::OperationTimedOut,
+        Code::PurgeInflight,
+        Code::PurgeQueue,
+        Code::ReplicaNotAvailable,
+        Code::RequestTimedOut,
+        Code::Resolve,
+        Code::Retry,
+        Code::SSL,
+        Code::State,
+        Code::TimedOutQueue,
+        Code::TopicAuthorizationFailed,
+        Code::Unknown,
+        Code::UnknownPartition,
+        Code::UnknownTopic,
+        Code::UnknownTopicOrPartition,
+    ];
+
+    #[test]
+    fn every_code_has_the_meaning_that_was_written_down_for_it() {
+        let not_taken = |code| NotTaken::by(&KafkaError::MessageProduction(code));
+        let why = |code| reason(&KafkaError::MessageProduction(code));
+        assert_eq!(not_taken(Code::QueueFull), NotTaken::QueueFull);
+        assert_eq!((why(Code::MessageTimedOut), why(Code::Fatal)), ("timed_out", "fatal"));
+        for code in [&[Code::MessageTimedOut, Code::Fatal], OTHER].concat() {
+            assert!(matches!(not_taken(code), NotTaken::Refused(_)), "{code:?}");
+        }
+        for code in [&[Code::QueueFull], OTHER].concat() {
+            assert_eq!(why(code), "other", "{code:?}");
         }
     }
 }

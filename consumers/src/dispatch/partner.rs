@@ -99,14 +99,14 @@ impl Partner {
         let retry_after = retry_after(answer.headers(), Utc::now());
         // Only so that the connection can be used again; the status has said all.
         drain(answer).await;
-        if status.is_success() {
+        let said = Said::by(status);
+        if said == Said::Taken {
             return Ok(());
         }
-        let overloaded = status == StatusCode::TOO_MANY_REQUESTS;
         Err(Refusal {
             reason: format!("HTTP {}", status.as_u16()),
-            answered: !overloaded && !status.is_server_error(),
-            retry_after: retry_after.filter(|_| overloaded),
+            answered: said == Said::Refused,
+            retry_after: retry_after.filter(|_| said == Said::Overloaded),
         })
     }
 
@@ -119,6 +119,34 @@ impl Partner {
             "no HTTP answer".to_owned()
         };
         Refusal { reason, answered: false, retry_after: None }
+    }
+}
+
+/// What a status says of the order and of the host. No status stops anything: whatever is not [`Said::Taken`] is tried
+/// again by the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// It has the order.
+    Taken,
+    /// The host is well, and does not take this one.
+    Refused,
+    /// The host asks for fewer calls.
+    Overloaded,
+    /// The host is not well.
+    Failed,
+}
+
+impl Said {
+    fn by(status: StatusCode) -> Self {
+        if status.is_success() {
+            Self::Taken
+        } else if status == StatusCode::TOO_MANY_REQUESTS {
+            Self::Overloaded
+        } else if status.is_server_error() {
+            Self::Failed
+        } else {
+            Self::Refused
+        }
     }
 }
 
@@ -157,6 +185,28 @@ mod tests {
         date.map(|date| headers.insert(DATE, date.parse().expect("a header")));
         let now = DateTime::parse_from_rfc3339("1994-11-06T08:49:37Z").expect("a time").to_utc();
         super::retry_after(&headers, now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn every_status_means_what_was_written_down_for_it() {
+        let written = [
+            (100..=199, Said::Refused),
+            (200..=299, Said::Taken),
+            (300..=428, Said::Refused),
+            (429..=429, Said::Overloaded),
+            (430..=499, Said::Refused),
+            (500..=599, Said::Failed),
+            (600..=999, Said::Refused),
+        ];
+        let mut seen = 0;
+        for (statuses, expected) in written {
+            for status in statuses {
+                let status = StatusCode::from_u16(status).expect("a status");
+                assert_eq!(Said::by(status), expected, "{status}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 900, "all that HTTP can say");
     }
 
     #[test]
